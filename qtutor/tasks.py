@@ -1,0 +1,105 @@
+"""The paper's two experiments: data, sizes, and where every setting comes from (sections 3.1 and 3.2)."""
+
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+
+import torch
+
+from .simulator import evolve, trajectory
+from .states import Box, eigenstate, superpositions
+
+
+def _set(default, origin):
+    return field(default=default, metadata={"origin": origin})
+
+
+@dataclass(frozen=True)
+class Task:
+    """What both experiments share. Every field carries its origin; `table()` prints them."""
+
+    points: int = _set(20, "paper 3")
+    length: float = _set(2.0, "our choice: the authors' neighbouring codes")
+    origin: float = _set(0.0, "our choice: x from the left wall, as in the authors' neighbouring codes")
+    dt: float = _set(0.2, "paper 3")
+    modes: int = _set(2, "our choice: initial states of the first two eigenstates, as in StableBPTT")
+    count: int = _set(100, "paper 3.1, 3.2: initial states")
+    data_seed: int = _set(0, "our choice: one data set for all runs")
+    width: int = _set(64, "our choice: about 10 000 parameters (paper 3) in two hidden layers")
+    activation: str = _set("tanh", "our choice: the authors' neighbouring codes")
+    learning_rate: float = _set(0.005, "paper 3.1, 3.2: Adam")
+    optimiser: str = _set("Adam", "paper 3.1, 3.2")
+    shuffle: bool = _set(True, "our choice: a new permutation each epoch")
+
+    @cached_property
+    def box(self):
+        return Box(self.points, self.length, self.origin)
+
+    @property
+    def sizes(self):
+        """Layer sizes of the network; a state goes in as N real parts, then N imaginary parts."""
+        return (2 * self.points, self.width, self.width, self.outputs)
+
+    def initial(self, fresh=False):
+        """Return the initial states (count, N); `fresh` draws others, never seen in training."""
+        return superpositions(self.box, self.count, self.modes, seed=(self.data_seed, int(fresh)))
+
+    @classmethod
+    def table(cls):
+        """Return [(setting, default, origin), …], one row per setting."""
+        return [(f.name, f.default, f.metadata["origin"]) for f in fields(cls)]
+
+
+@dataclass(frozen=True)
+class PredictionTask(Task):
+    """Learn one simulator step: state at t → state at t + Δt (section 3.1)."""
+
+    steps: int = _set(100, "paper 3.1: steps per trajectory, every state–next-state pair is used")
+    batch: int = _set(200, "paper 3.1")
+    epochs: int = _set(60, "our choice: the window in which the paper's picture appears")
+    name = "prediction"
+
+    @property
+    def outputs(self):
+        return 2 * self.points
+
+    def data(self, fresh=False):
+        """Return (states, targets), each (count · steps, N) complex64: every state and the next one."""
+        path = trajectory(self.initial(fresh), self.steps, self.box, self.dt).to(torch.complex64)
+        return path[:, :-1].reshape(-1, self.points), path[:, 1:].reshape(-1, self.points)
+
+    def predict(self, output, states):
+        """Return the predicted next states: the network's 2N numbers as a state of norm 1."""
+        psi = torch.complex(output[..., : self.points], output[..., self.points:])
+        return psi / torch.linalg.vector_norm(psi, dim=-1, keepdim=True)
+
+
+@dataclass(frozen=True)
+class ControlTask(Task):
+    """Learn to steer: initial state → control u(t) that brings it to an eigenstate (section 3.2)."""
+
+    target: int = _set(4, "our choice: eigenstate 4, one of StableBPTT's 3, 4, 5, picked after a first look")
+    steps: int = _set(50, "paper 3.2: simulator steps")
+    batch: int = _set(10, "paper 3.2")
+    epochs: int = _set(300, "our choice: where the curves have settled, picked after a first look")
+    name = "control"
+
+    @property
+    def outputs(self):
+        return self.steps
+
+    def data(self, fresh=False):
+        """Return (initial states, final states), each (count, N) complex64."""
+        states = self.initial(fresh).to(torch.complex64)
+        return states, eigenstate(self.box, self.target).to(torch.complex64).expand_as(states)
+
+    def predict(self, output, states):
+        """Return the states after the network's control u(t) = output has acted on `states`."""
+        return evolve(states, output, self.box, self.dt)
+
+
+TASKS = {task.name: task for task in (PredictionTask, ControlTask)}
+
+
+def features(states):
+    """Return states as the network sees them: (..., N) complex → (..., 2N) real parts, then imaginary parts."""
+    return torch.cat([states.real, states.imag], dim=-1)
