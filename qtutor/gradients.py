@@ -1,7 +1,7 @@
 """The paper's three gradients, and the family between them (Eqs. 4–6).
 
-Each function takes states and targets and returns one number per sample. Back-propagating that number
-gives exactly the gradient of the paper. A gradient of your own is any function of the same form:
+Each function takes states and targets and returns one number per sample. Back-propagating that
+number gives exactly the gradient of the paper. A gradient of your own is any function of the same form:
 `qt.gradients["mine"] = lambda psi, target: …`, or pass a mapping to `qt.train`.
 """
 
@@ -9,7 +9,7 @@ import torch
 
 from .states import check_states, inner, quantum_loss, square_norm
 
-SMALLEST_OVERLAP = 1e-6  # for α > 1/2 the gradient grows without bound as the overlap goes to 0; here it stops
+SMALLEST_OVERLAP = 1e-6  # for α > 1/2 the gradient grows without bound towards overlap 0; here it stops
 
 
 def scaled(alpha):
@@ -26,9 +26,10 @@ def scaled(alpha):
     def gradient(psi, target):
         loss = quantum_loss(psi, target).detach()
         c = inner(target, psi)
-        phase = torch.sgn(c.detach())
-        phase = torch.where(phase == 0, torch.ones_like(phase), phase)
         size = c.detach().abs()
+        tiny = torch.finfo(size.dtype).tiny
+        # Not torch.sgn: it is NaN below `tiny`, and its last bit depends on a sample's place in the batch.
+        phase = torch.where(size < tiny, 1.0, c.detach() / size.clamp(min=tiny))
         if alpha > 0.5:
             size = size.clamp(min=SMALLEST_OVERLAP)
         # ∇L = −2 c target, so ∇L / |c|^2α = −2 |c|^(1−2α) · phase · target: no 0/0 at c = 0.

@@ -6,6 +6,8 @@ A = 1 + iΔt/2 H the same step reads ψ' = 2 A⁻¹ψ − ψ, one tridiagonal so
 adjoint is the same solve run backwards.
 """
 
+import math
+
 import numba
 import numpy as np
 import torch
@@ -16,7 +18,7 @@ BLOCK = 64  # samples marched together: their rows stay in the processor's neare
 
 
 def hamiltonian(box, u=0.0, potential=None):
-    """Return H = −∂x² + potential + u x as dense matrices, shape (..., N, N), float64, for u of shape (...)."""
+    """Return H = −∂x² + potential + u x as dense float64 matrices (..., N, N), for u of shape (...)."""
     u = torch.as_tensor(u, dtype=torch.float64)
     x = box.x.to(u.device)
     diagonal = 2 / box.dx**2 + u[..., None] * x + (0 if potential is None else potential)
@@ -39,17 +41,18 @@ def evolve(psi, u, box, dt=0.2):
 
     u[..., k] is constant during step k. Differentiable in psi and u; the gradient is the exact one of
     the discrete scheme. Works in double precision inside, returns the type of psi. Raises ValueError for
-    states of another norm or grid, for a complex or non-finite u, for dt ≤ 0 and for batch axes that do not match.
+    states of another norm or grid, a complex or non-finite u, dt ≤ 0 and batch axes that do not match.
     """
     _check(psi, u, box, dt)
     batch = torch.broadcast_shapes(psi.shape[:-1], u.shape[:-1])
-    wide = psi.to(torch.complex128).expand(*batch, box.points).reshape(-1, box.points)
-    u = u.to(torch.float64).expand(*batch, u.shape[-1]).reshape(-1, u.shape[-1])
+    samples, steps = math.prod(batch), u.shape[-1]
+    wide = psi.to(torch.complex128).expand(*batch, box.points).reshape(samples, box.points)
+    u = u.to(torch.float64).expand(*batch, steps).reshape(samples, steps)
     if psi.device.type == "cpu":
         final = _Evolve.apply(wide, u, box, dt)
     else:
         final = wide
-        for k in range(u.shape[-1]):
+        for k in range(steps):
             final = step(final, u[:, k], box, dt)
     return final.reshape(*batch, box.points).to(psi.dtype)
 
@@ -70,11 +73,14 @@ def trajectory(psi, steps, box, dt=0.2, potential=None, u=None):
         if potential.shape != (box.points,) or not torch.isfinite(potential).all():
             raise ValueError(f"the potential needs {box.points} finite values, one per grid point of the box")
     batch = torch.broadcast_shapes(psi.shape[:-1], u.shape[:-1])
-    wide = psi.detach().cpu().to(torch.complex128).expand(*batch, box.points).reshape(-1, box.points)
-    u = u.detach().cpu().to(torch.float64).expand(*batch, steps).reshape(-1, steps)
+    samples = math.prod(batch)
+    wide = psi.detach().cpu().to(torch.complex128).expand(*batch, box.points).reshape(samples, box.points)
+    u = u.detach().cpu().to(torch.float64).expand(*batch, steps).reshape(samples, steps)
     path = np.empty((steps + 1, *wide.T.shape), dtype=np.complex128)
     path[0] = wide.numpy().T
+    norm = np.linalg.norm(path[0], axis=0)
     _forward(path, _rows(u), *_matrix(box, dt, potential))
+    _restore(path, norm)
     return torch.from_numpy(path).permute(2, 0, 1).reshape(*batch, steps + 1, box.points).to(psi)
 
 
@@ -87,10 +93,13 @@ class _Evolve(torch.autograd.Function):
         remember = any(ctx.needs_input_grad)
         path = np.empty((steps + 1 if remember else 2, box.points, samples), dtype=np.complex128)
         path[0] = psi.numpy(force=True).T
+        norm = np.linalg.norm(path[0], axis=0)
         controls, matrix = _rows(u), _matrix(box, dt)
         _forward(path, controls, *matrix)
+        final = path[steps % len(path)]
+        _restore(final, norm)
         ctx.held = (path, controls, matrix)
-        return torch.from_numpy(np.ascontiguousarray(path[steps % len(path)].T))
+        return torch.from_numpy(np.ascontiguousarray(final.T))
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -104,7 +113,7 @@ class _Evolve(torch.autograd.Function):
 
 @numba.njit(cache=True, error_model="numpy")
 def _solve(psi, y, c, u, lo, hi, diagonal, slope, e):
-    """Thomas algorithm for A y = psi, samples lo…hi: A has diagonal + slope·u on the diagonal, e beside it."""
+    """Thomas algorithm for A y = psi, samples lo…hi: diagonal + slope·u on its diagonal, e beside it."""
     n = len(diagonal)
     for j in range(n):
         for s in range(lo, hi):
@@ -153,6 +162,14 @@ def _backward(mu, path, controls, diagonal, slope, e):
     return sums
 
 
+def _restore(psi, norm):
+    """Scale psi (..., N, samples) in place to the norm it started with.
+
+    The scheme keeps it exactly. Rounding does not: under a constant u it repeats, up to 1e-15 a step.
+    """
+    psi *= norm / np.linalg.norm(psi, axis=-2, keepdims=True)
+
+
 def _matrix(box, dt, potential=None):
     """A = 1 + iΔt/2 H as (diagonal, slope with u, off-diagonal), formed in double precision."""
     a, v = dt / 2, np.zeros(box.points) if potential is None else potential.numpy(force=True)
@@ -167,17 +184,19 @@ def _rows(u):
 def _check(psi, u, box, dt):
     check_states(psi)
     if psi.shape[-1] != box.points:
-        raise ValueError(f"states have {psi.shape[-1]} grid points, the box has {box.points}")
-    if not dt > 0:
-        raise ValueError(f"dt must be positive; got {dt}. To run backwards, evolve psi.conj() with u.flip(-1) "
-                         "and conjugate the result")
-    if not torch.is_tensor(u) or not u.is_floating_point():
+        raise ValueError(f"states have {psi.shape[-1]} grid points, the box has {box.points}; "
+                         f"make them with the same box, or take qt.Box(points={psi.shape[-1]})")
+    if not 0 < dt < np.inf:
+        raise ValueError(f"dt must be positive and finite; got {dt}. To run backwards, evolve psi.conj() "
+                         "with u.flip(-1) and conjugate the result")
+    if not torch.is_tensor(u) or not u.is_floating_point() or u.dim() == 0:
         raise ValueError(f"u must be a real floating-point tensor, one value per step; got "
                          f"{getattr(u, 'dtype', type(u).__name__)}")
     if not torch.isfinite(u).all():
-        raise ValueError(f"u is not finite at (sample…, step) {tuple(torch.nonzero(~torch.isfinite(u))[0].tolist())}")
+        where = tuple(torch.nonzero(~torch.isfinite(u))[0].tolist())
+        raise ValueError(f"u is not finite at (sample…, step) {where}; give every step a finite number")
     try:
         torch.broadcast_shapes(psi.shape[:-1], u.shape[:-1])
     except RuntimeError:
-        raise ValueError(f"batch axes do not match: psi has {tuple(psi.shape[:-1])}, u has {tuple(u.shape[:-1])}; "
-                         "give each state its own u, or one for all") from None
+        raise ValueError(f"batch axes do not match: psi has {tuple(psi.shape[:-1])}, "
+                         f"u has {tuple(u.shape[:-1])}; give each state its own u, or one for all") from None

@@ -8,6 +8,7 @@ import numpy as np
 THETA0 = 1.57  # our choice: "slightly smaller than π/2" (paper 2.2)
 STEP = 0.1  # our choice: the step size of gradient descent
 SUCCESS = 0.01  # our choice: the loss below which a descent has arrived
+ANGLES = sorted({*(round(0.1 * k, 1) for k in range(32)), 1.55, THETA0, 3.14})  # for sliders over [0, π]
 
 
 def loss(theta):

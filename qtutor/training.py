@@ -12,21 +12,26 @@ from tqdm.auto import tqdm
 
 from .gradients import gradients as named_gradients
 from .history import History, settings
-from .network import Network, initial_weights
+from .network import ACTIVATIONS, Network, initial_weights
 from .states import quantum_loss
 from .tasks import features
 
+SAVE_EVERY = 30  # seconds
+LARGEST = 1e15  # a network whose output reaches this has diverged; soon its square would overflow
 OPTIMISERS = {"Adam": lambda rows, rate: torch.optim.Adam([rows], rate, fused=True),
               "SGD": lambda rows, rate: torch.optim.SGD([rows], rate)}
 
 
-def train(task, gradients=("S", "L2", "M"), seeds=range(3), epochs=None, progress=True, device="cpu", resume=None):
+def train(task, gradients=("S", "L2", "M"), seeds=range(3), epochs=None, progress=True, device="cpu", resume=None,
+          save=None):
     """Train a network per (gradient, seed) on `task` and return the History of their quantum losses.
 
     `gradients` are names, or a mapping name → function(psi, target) of your own. `epochs` defaults to the
     task's. Ctrl-C (or "interrupt kernel") ends the training and returns the epochs done so far; pass that
     History as `resume` to go on bit for bit. A run whose network diverges stops alone: its losses are NaN from
-    there and `history.diverged` names it. Raises ValueError for unknown names and for settings that do not fit.
+    there and `history.diverged` names it. `save` names a file that is brought up to date twice a minute, so that
+    not even a power cut loses more. Raises KeyError for an unknown gradient, ValueError for
+    settings that do not fit.
     """
     functions = _functions(gradients)
     seeds = [int(seed) for seed in seeds]
@@ -35,23 +40,28 @@ def train(task, gradients=("S", "L2", "M"), seeds=range(3), epochs=None, progres
         raise ValueError("train needs at least one gradient, one seed and one epoch")
     if task.optimiser not in OPTIMISERS:
         raise ValueError(f"unknown optimiser {task.optimiser!r}; there are {', '.join(OPTIMISERS)}")
+    if task.activation not in ACTIVATIONS:
+        raise ValueError(f"unknown activation {task.activation!r}; there are {', '.join(ACTIVATIONS)}")
     history = History(settings(task), list(functions), seeds, device=str(device)) if resume is None else resume
     history.check_continues(settings(task), list(functions), seeds)
     with _one_thread():
-        _run(_Ensemble(task, functions, seeds, torch.device(device)), history, epochs, progress)
+        _run(_Ensemble(task, functions, seeds, torch.device(device)), history, epochs, progress, save)
     return history
 
 
-def _run(ensemble, history, epochs, progress):
+def _run(ensemble, history, epochs, progress, save=None):
     """Add epochs to the history until there are `epochs`, or the user interrupts."""
     ensemble.load(history.state)
-    began, before = time.perf_counter(), history.seconds
+    began, before, saved = time.perf_counter(), history.seconds, 0.0
     bar = tqdm(total=epochs, initial=history.epochs, disable=not progress, unit="epoch", desc=ensemble.task.name)
     try:
         while history.epochs < epochs:
             loss = ensemble.epoch(history.epochs)
             history.append(loss, ensemble.evaluate(), ensemble.dump(), ensemble.diverged())
             history.seconds = before + time.perf_counter() - began
+            if save is not None and history.seconds - saved > SAVE_EVERY:
+                history.save(save)
+                saved = history.seconds
             bar.update()
             bar.set_postfix({name: f"{value:.2g}" for name, value in history.latest().items()})
     except KeyboardInterrupt:
@@ -120,8 +130,9 @@ class _Ensemble:
 
     def _predict(self, inputs, states):
         output = Network.apply(self.rows, inputs, self.task.sizes, self.task.activation)
-        if self.dead.any() or not torch.isfinite(output).all():
-            self.dead |= ~torch.isfinite(output).flatten(1).all(1)
+        sane = output.abs() < LARGEST  # false for NaN too
+        if self.dead.any() or not sane.all():
+            self.dead |= ~sane.flatten(1).all(1)
             output = torch.where(self.dead[:, None, None], 1.0, output)
         return self.task.predict(output, states)
 

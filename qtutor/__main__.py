@@ -1,0 +1,80 @@
+"""The experiments from a terminal: python -m qtutor prediction | control."""
+
+import argparse
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+
+from .gradients import gradients as named_gradients
+from .history import History
+from .tasks import TASKS
+from .training import train
+
+def parser():
+    """Return the command line: every setting of a task is an option, its origin in the help."""
+    main = argparse.ArgumentParser(prog="python -m qtutor", description=__doc__)
+    commands = main.add_subparsers(dest="task", required=True, metavar="prediction|control")
+    for name, task in TASKS.items():
+        add = commands.add_parser(name, help=task.__doc__.splitlines()[0], description=task.__doc__,
+                                  formatter_class=argparse.ArgumentDefaultsHelpFormatter).add_argument
+        add("--seeds", type=int, default=3, help="number of runs per gradient (paper: 3)")
+        add("--first-seed", type=int, default=0, help="seeds count up from here")
+        add("--gradients", default="S,L2,M", help=f"comma-separated, out of {', '.join(named_gradients)}")
+        add("--output", type=Path, default=Path(f"{name}.json"), help="where the history is written")
+        add("--resume", action="store_true", help="go on with the history in --output")
+        add("--figure", type=Path, help="also draw the curves of Fig. 2 into this HTML file")
+        add("--device", default="cpu", help="cpu or cuda")
+        add("--quiet", action="store_true", help="no progress bar")
+        for f in fields(task):
+            kind = {"type": type(f.default)} if f.type != "bool" and not isinstance(f.default, bool) else \
+                {"action": argparse.BooleanOptionalAction}
+            add(f"--{f.name.replace('_', '-')}", dest=f"set_{f.name}", default=f.default, help=f.metadata["origin"], **kind)
+    return main
+
+
+def run(options):
+    """Train, save and print; returns the History."""
+    settings = {key[4:]: value for key, value in vars(options).items() if key.startswith("set_")}
+    task, before = TASKS[options.task](**settings), None
+    if options.resume:
+        before = History.load(options.output)
+    elif options.output.exists():
+        raise ValueError(f"{options.output} exists. Go on with it by --resume, or choose another --output")
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    history = train(task, options.gradients.split(","), seeds, device=options.device, progress=not options.quiet,
+                    resume=before, save=options.output)
+    history.save(options.output)
+    print(table(history))
+    print(f"{history.epochs} epochs in {history.seconds:.1f} s, written to {options.output}"
+          + (f". Interrupted: go on with --resume --output {options.output}" if history.interrupted else ""))
+    if options.figure:
+        from .figures import training_curves
+
+        training_curves(history).write_html(options.figure)
+        print(f"curves drawn to {options.figure}")
+    return history
+
+
+def table(history, window=10):
+    """Return final losses as text: mean over the last epochs, mean and spread over seeds, best and worst seed."""
+    rows = [f"{'gradient':<10}{'training loss':>15}{'± seeds':>10}{'best':>10}{'worst':>10}{'fresh states':>15}"]
+    for name, loss, test in zip(history.gradients, history.loss, history.test, strict=True):
+        final, fresh = loss[:, -window:].mean(1), test[:, -window:].mean(1)
+        spread = final.std(ddof=1) if len(final) > 1 else np.nan
+        rows.append(f"{name:<10}{final.mean():>15.3g}{spread:>10.2g}{final.min():>10.3g}{final.max():>10.3g}{fresh.mean():>15.3g}")
+    return "\n".join([*rows, f"(quantum loss, Eq. 2, mean over the last {min(window, history.epochs)} epochs)"])
+
+
+def main(arguments=None):
+    """Entry point; bad input ends with one sentence and status 2."""
+    try:
+        run(parser().parse_args(arguments))
+    except (ValueError, KeyError, FileNotFoundError) as error:
+        message = f"no history at {error.filename}" if isinstance(error, FileNotFoundError) else error.args[0]
+        sys.exit(f"qtutor: {message}" if message else 2)
+
+
+if __name__ == "__main__":
+    main()
