@@ -12,6 +12,7 @@ from .history import History
 from .tasks import TASKS
 from .training import train
 
+
 def parser():
     """Return the command line: every setting of a task is an option, its origin in the help."""
     main = argparse.ArgumentParser(prog="python -m qtutor", description=__doc__)
@@ -28,8 +29,8 @@ def parser():
         add("--device", default="cpu", help="cpu or cuda")
         add("--quiet", action="store_true", help="no progress bar")
         for f in fields(task):
-            kind = {"type": type(f.default)} if f.type != "bool" and not isinstance(f.default, bool) else \
-                {"action": argparse.BooleanOptionalAction}
+            kind = {"action": argparse.BooleanOptionalAction} if isinstance(f.default, bool) else \
+                {"type": type(f.default), "metavar": type(f.default).__name__.upper()}
             add(f"--{f.name.replace('_', '-')}", dest=f"set_{f.name}", default=f.default, help=f.metadata["origin"], **kind)
     return main
 
@@ -43,7 +44,8 @@ def run(options):
     elif options.output.exists():
         raise ValueError(f"{options.output} exists. Go on with it by --resume, or choose another --output")
     seeds = range(options.first_seed, options.first_seed + options.seeds)
-    history = train(task, options.gradients.split(","), seeds, device=options.device, progress=not options.quiet,
+    options.output.parent.mkdir(parents=True, exist_ok=True)  # better to fail now than after the training
+    history = train(task, options.gradients.replace(" ", "").split(","), seeds, device=options.device, progress=not options.quiet,
                     resume=before, save=options.output)
     history.save(options.output)
     print(table(history))
@@ -59,6 +61,8 @@ def run(options):
 
 def table(history, window=10):
     """Return final losses as text: mean over the last epochs, mean and spread over seeds, best and worst seed."""
+    if not history.epochs:
+        return "no epoch was finished"
     rows = [f"{'gradient':<10}{'training loss':>15}{'± seeds':>10}{'best':>10}{'worst':>10}{'fresh states':>15}"]
     for name, loss, test in zip(history.gradients, history.loss, history.test, strict=True):
         final, fresh = loss[:, -window:].mean(1), test[:, -window:].mean(1)
@@ -71,9 +75,12 @@ def main(arguments=None):
     """Entry point; bad input ends with one sentence and status 2."""
     try:
         run(parser().parse_args(arguments))
-    except (ValueError, KeyError, FileNotFoundError) as error:
-        message = f"no history at {error.filename}" if isinstance(error, FileNotFoundError) else error.args[0]
-        sys.exit(f"qtutor: {message}" if message else 2)
+    except (ValueError, KeyError, OSError) as error:
+        message = error.args[0] if isinstance(error, (ValueError, KeyError)) else f"{error.filename}: {error.strerror}"
+        print(f"qtutor: {message}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":

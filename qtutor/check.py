@@ -25,7 +25,7 @@ def loss(function):
     if torch.is_tensor(answer) and answer.is_complex():
         raise AssertionError("the loss is complex: take the absolute value of the overlap")
     if tuple(answer.shape) != (len(a),):
-        raise AssertionError(f"one number per sample, please: shape ({len(a)},), not {tuple(answer.shape)}. Sum over the last axis")
+        raise AssertionError(f"one number per sample: shape ({len(a)},), not {tuple(answer.shape)}. Sum over the last axis")
     if not torch.allclose(function(a, 1j * b), answer):
         raise AssertionError("the loss changes when a state is multiplied by the phase i; it must not")
     if not torch.allclose(answer.double(), quantum_loss(a, b)):
@@ -44,8 +44,8 @@ def gradient(function, name):
     lengths = [torch.linalg.vector_norm(g, dim=-1) for g in (yours, ours)]
     if torch.allclose(yours / lengths[0][:, None], ours / lengths[1][:, None]):
         ratio = lengths[0] / lengths[1]
-        raise AssertionError(f"the direction is right, the size is not: it is off by factors {ratio.min():.3g} to {ratio.max():.3g}")
-    raise AssertionError("not yet: the direction differs. Is the factor detached, and is the phase of the overlap kept?")
+        raise AssertionError(f"the direction is right, the size is off by factors {ratio.min():.3g} to {ratio.max():.3g}")
+    raise AssertionError("not yet: the direction differs. Is the factor detached, and the phase of the overlap kept?")
 
 
 def _pairs():
@@ -57,5 +57,5 @@ def _backpropagate(function, psi, target):
     psi = psi.clone().requires_grad_()
     value = function(psi, target)
     if not torch.is_tensor(value) or not value.requires_grad:
-        raise AssertionError("the number does not depend on psi in a way torch can follow: use torch operations, no .item()")
+        raise AssertionError("torch cannot follow how the number depends on psi: use torch operations, no .item()")
     return torch.autograd.grad(value.sum(), psi)[0]

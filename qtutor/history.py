@@ -7,6 +7,7 @@ import platform
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import numba
 import numpy as np
 import torch
 
@@ -21,7 +22,10 @@ def settings(task):
 
 
 def _versions():
-    return {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
+    from . import __version__  # the package is still being imported when this file is
+
+    return {"qtutor": __version__, "python": platform.python_version(), "torch": torch.__version__,
+            "numpy": np.__version__, "numba": numba.__version__}
 
 
 @dataclass
@@ -102,8 +106,12 @@ class History:
                 data[name] = np.array(data[name], dtype=float).reshape(shape)
             data["state"] = {name: _decode(value) for name, value in data["state"].items()}
             data["diverged"] = [tuple(run) for run in data["diverged"]]
-            return cls(**data)
-        except (UnicodeDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+            history = cls(**data)
+            _ = history.task  # raises unless the settings are those of a task
+            if history.loss.shape != history.test.shape:
+                raise ValueError("loss and test have different lengths")
+            return history
+        except (UnicodeDecodeError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ValueError(f"{path} is not a readable history ({error}). Was it written by history.save, and "
                              "completely? Move it away to start afresh") from None
 

@@ -6,7 +6,7 @@ from .. import toy
 from .style import COLOUR, INK, NAME, Panels, curve, dots, line
 
 GRADIENTS = ("S", "L2", "M")
-ANGLE_TICKS = {"tickvals": [0, np.pi / 4, np.pi / 2, 3 * np.pi / 4, np.pi], "ticktext": ["0", "π/4", "π/2", "3π/4", "π"]}
+ANGLE_TICKS = {"tickvals": np.pi / 4 * np.arange(5), "ticktext": ["0", "π/4", "π/2", "3π/4", "π"]}
 LOSS = {"title": "loss L", "range": [-0.04, 1.06]}
 
 
@@ -45,7 +45,8 @@ def landscape(theta0=toy.THETA0, step=toy.STEP, names=("S",), longest=80, match=
         figure.add(1, dots(path, loss, name, 7, opacity=0.8), dots(path[:1], loss[:1], name, 14))
         figure.add(2, line(count, loss, name))
         climb = f", climbs to {loss.max():.2f} first" if loss.max() > loss[0] + 1e-6 else ""
-        words.append(f"{NAME[name]}: first step {abs(path[1] - path[0]):.2g}, {_arrival(path)} to L < {toy.SUCCESS}{climb}")
+        words.append(f"{NAME[name]}: first step {abs(path[1] - path[0]):.2g}, "
+                     f"{_arrival(path)} to L < {toy.SUCCESS}{climb}")
     figure.x(1, "angle θ", range=[-0.1, np.pi + 0.1], **ANGLE_TICKS)
     figure.y(1, **LOSS)
     figure.x(2, "step", range=[-1, longest + 1])
@@ -81,8 +82,8 @@ def plane_path(name, theta0=toy.THETA0, step=toy.STEP, longest=60):
     path = toy.descend(name, theta0, step, longest)
     figure.add(1, dots(np.cos(path), np.sin(path), name, 9, opacity=0.75))
     moved = int((np.abs(path - theta0) > 0.1).argmax())
-    return figure.finish(f"The descent with {NAME[name]} from θ₀ = {theta0:.4g}, step size {step:.3g}: after {moved} steps "
-                         f"it has moved by 0.1, and it takes {_arrival(path)} to L < {toy.SUCCESS}.")
+    return figure.finish(f"The descent with {NAME[name]} from θ₀ = {theta0:.4g}, step size {step:.3g}: after {moved} "
+                         f"steps it has moved by 0.1, and it takes {_arrival(path)} to L < {toy.SUCCESS}.")
 
 
 def plateau(delta, steps, slope, intercept, predicted):
@@ -114,5 +115,5 @@ def gradient_size(alpha=0.5, overlap=0.1, step=0.05, longest=60):
     figure.y(1, "|∇L| / (1 − L)^α", range=[-0.15, 4.2])
     figure.x(2, f"step, η = {step:g}", range=[-1, longest + 1])
     figure.y(2, **LOSS)
-    return figure.finish(f"At overlap {overlap:g} the gradient with α = {alpha:g} has size {here:.3g}; S has {standard:.3g}, "
-                         f"M has {modified:.3g}. From there α = {alpha:g} needs {_arrival(path)} to L < {toy.SUCCESS}.")
+    return figure.finish(f"At overlap {overlap:g} the gradient with α = {alpha:g} has size {here:.3g}; "
+                         f"S has {standard:.3g}, M has {modified:.3g}. From there α = {alpha:g} needs {_arrival(path)} to L < {toy.SUCCESS}.")

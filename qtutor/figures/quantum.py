@@ -5,8 +5,8 @@ import numpy as np
 from .style import COLOUR, INK, OTHER, Panels, curve, dots, line
 
 SECOND, FIRST, THIRD, FOURTH = OTHER  # states are not gradients: they have colours of their own
-LOOKS = ((FIRST, "solid", "circle"), (SECOND, "dash", "square"), (THIRD, "dot", "diamond"), (FOURTH, "dashdot", "cross"),
-         (COLOUR["M"], "longdash", "x"))
+LOOKS = ((FIRST, "solid", "circle"), (SECOND, "dash", "square"), (THIRD, "dot", "diamond"),
+         (FOURTH, "dashdot", "cross"), (COLOUR["M"], "longdash", "x"))
 
 
 def _walls(box, values):
@@ -18,7 +18,8 @@ def _walls(box, values):
 def _pointed(x, y, look, **kwargs):
     """A line with markers on the values that are known."""
     colour, dash, symbol = look
-    return curve(x, y, colour, dash=dash, mode="lines+markers", marker={"size": 6, "color": colour, "symbol": symbol}, **kwargs)
+    marker = {"size": 6, "color": colour, "symbol": symbol}
+    return curve(x, y, colour, dash=dash, mode="lines+markers", marker=marker, **kwargs)
 
 
 def phase_dial(box, first, second, phi, name="second state"):
@@ -37,8 +38,8 @@ def phase_dial(box, first, second, phi, name="second state"):
     figure.y(1, "Re ψ", range=[-0.55, 0.55])
     figure.x(2, "phase φ", tickvals=np.pi * np.arange(0, 2.5, 0.5), ticktext=["0", "π/2", "π", "3π/2", "2π"])
     figure.y(2, "loss", range=[-0.1, 2.1])
-    return figure.finish(f"ψ₂: {name}, turned by φ = {phi:.2f}. The quantum loss is {loss:.3f} at every φ; "
-                         f"half the squared error is {now:.3f} here and runs from {error.min():.3f} to {error.max():.3f}.")
+    return figure.finish(f"ψ₂: {name}, turned by φ = {phi:.2f}. The quantum loss is {loss:.3f} at every φ; half "
+                         f"the squared error is {now:.3f} here and runs from {error.min():.3f} to {error.max():.3f}.")
 
 
 def eigenstates(box, n, psi, energy):
@@ -60,7 +61,7 @@ def wave_packet(box, time, density, label):
     """The probability |ψ|² over x and t as a picture, and the norm ‖ψ‖ against t; density is (times, N)."""
     time, density = np.asarray(time), np.asarray(density)
     norm = np.sqrt(density.sum(1))
-    figure = Panels("Probability |ψ|²: box across, time up", "Norm ‖ψ‖", height=400)
+    figure = Panels("Probability |ψ|²: box across, time up", "Norm ‖ψ‖, drawn up to 10³", height=400)
     violet = [[0, "rgba(138,99,210,0)"], [1, "rgba(138,99,210,1)"]]
     figure.add(1, {"type": "heatmap", "x": np.asarray(box.x) + box.origin, "y": time, "z": np.clip(density, 0, 0.3),
                    "zmin": 0, "zmax": 0.3, "showscale": False, "hoverinfo": "skip", "colorscale": violet})
@@ -69,7 +70,7 @@ def wave_packet(box, time, density, label):
     figure.x(1, "x", range=[0, box.length])
     figure.y(1, "time t")
     figure.x(2, "time t")
-    figure.y(2, "‖ψ‖ (drawn up to 10³)", type="log", range=[-3.1, 3.1], dtick=1, exponentformat="power")
+    figure.y(2, "norm ‖ψ‖", type="log", range=[-3.1, 3.1], dtick=1, exponentformat="power")
     drift = abs(norm[-1] - 1)
     end = f"{norm[-1]:.2g}" if drift > 1e-3 else f"1, to {max(drift, 1e-16):.0e}"
     return figure.finish(f"{label}. After {len(time) - 1} steps, at t = {time[-1]:.3g}, the norm is {end}.")

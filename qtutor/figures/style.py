@@ -54,7 +54,7 @@ class Panels:
     def __init__(self, *titles, columns=None, height=380):
         columns = columns or len(titles)
         rows = -(-len(titles) // columns)
-        across, down = 0.1, 0.19  # gaps, as shares of the figure
+        across, down = 0.13, 0.19  # gaps, as shares of the figure
         wide, tall = (1 - across * (columns - 1)) / columns, (1 - down * (rows - 1)) / rows
         self.traces, notes = [], []
         self.layout = {
@@ -68,8 +68,8 @@ class Panels:
             n = self._axis(number + 1)
             self.layout[f"xaxis{n}"] = {**GRID, "domain": [left, left + wide], "anchor": f"y{n}"}
             self.layout[f"yaxis{n}"] = {**GRID, "domain": [max(top - tall, 0), top], "anchor": f"x{n}"}
-            notes.append({"text": title, "xref": f"x{n} domain", "yref": f"y{n} domain", "x": 0, "y": 1, "yshift": 5,
-                          "xanchor": "left", "yanchor": "bottom", "showarrow": False, "font": {"size": 14}})
+            notes.append({"text": title, "xref": f"x{n} domain", "yref": f"y{n} domain", "x": 0, "y": 1,
+                          "yshift": 5, "xanchor": "left", "yanchor": "bottom", "showarrow": False, "font": {"size": 14}})
 
     @staticmethod
     def _axis(panel):
@@ -102,7 +102,7 @@ class Panels:
                  curve([0, 1], [0, 0], width=3, mode="lines+markers", marker=arrow))
         self.note(panel, "w", 1, 0, xshift=14, yshift=10)
         self.x(panel, "x", range=[-1.25, 1.25])
-        self.y(panel, "y", range=[-0.12, 1.3], constrain="domain", scaleanchor=f"x{self._axis(panel)}")
+        self.y(panel, "y", range=[-0.12, 1.3], constrain="domain", constraintoward="top", scaleanchor=f"x{self._axis(panel)}")
 
     def finish(self, alt):
         """Return the Plotly figure with its text alternative: in words and with the numbers it shows."""
