@@ -1,0 +1,116 @@
+"""What the browser tests share: a page that notes every misstep, axe-core, and how a control is moved."""
+
+import json
+from contextlib import contextmanager
+from importlib.resources import files
+
+import numpy as np
+
+from qtutor._pack import GAP, leaves, plain
+
+AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+# Violations of the theme (sphinx-book-theme 1.1), none of ours: (rule, selector of the element).
+THEIRS = []
+
+
+@contextmanager
+def open_page(chromium, address, *, base, width=1280, height=1000, scheme="light", touch=False):
+    """A loaded page and the list of its missteps: requests elsewhere, console errors, failed responses."""
+    context = chromium.new_context(
+        viewport={"width": width, "height": height}, color_scheme=scheme, has_touch=touch
+    )
+    missteps = []
+
+    def route(request):
+        url = request.request.url
+        if url.startswith((base, "data:", "blob:")):
+            return request.continue_()
+        missteps.append(f"asks for {url}")
+        return request.abort()
+
+    context.route("**/*", route)
+    page = context.new_page()
+    page.on("console", lambda m: missteps.append(f"console {m.text[:300]}") if m.type == "error" else None)
+    page.on("pageerror", lambda error: missteps.append(f"script {str(error)[:300]}"))
+    page.on("response", lambda r: missteps.append(f"{r.status} {r.url}") if r.status >= 400 else None)
+    page.on("requestfailed", lambda r: missteps.append(f"failed {r.url}"))
+    page.goto(f"{base}/{address}", wait_until="load")
+    settle(page)
+    yield page, missteps
+    context.close()
+
+
+def settle(page):
+    """Draw every figure, wherever it stands, and wait for formulas."""
+    page.evaluate("""async () => {
+      if (window.MathJax && MathJax.startup) await MathJax.startup.promise;
+      for (const me of (window.qtutor || {exhibits: []}).exhibits) { await me.ready; await me.draw(); }
+    }""")
+
+
+def axe(page):
+    """Violations that are ours, as readable lines."""
+    page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text("utf8"))
+    found = page.evaluate(
+        """async (tags) => (await axe.run(document, {runOnly: tags, resultTypes: ["violations"], preload: false})).violations.flatMap(
+             v => v.nodes.map(n => [v.id, n.target.join(" "), n.html.slice(0, 160)]))""",
+        AXE_TAGS,
+    )
+    return [
+        " | ".join(f) for f in found if not any(f[0] == rule and part in f[1] + f[2] for rule, part in THEIRS)
+    ]
+
+
+def drawn(page, number):
+    """The figure as Plotly holds it, as JSON text."""
+    return page.evaluate(
+        "n => JSON.stringify([qtutor.exhibits[n].figure.data, qtutor.exhibits[n].figure.layout])", number
+    )
+
+
+def act(page, number, action):
+    """Do something to figure `number` and wait until it is drawn anew."""
+    before = page.evaluate("n => qtutor.exhibits[n].durations.length", number)
+    action()
+    page.wait_for_function(
+        "([n, b]) => qtutor.exhibits[n].durations.length > b", arg=[number, before], timeout=5000
+    )
+
+
+def frame(page, number, index):
+    """The figure at a grid index, decoded by the browser from the page."""
+    text = page.evaluate(
+        """([n, index]) => JSON.stringify(qtutor.exhibits[n].frame(index),
+             (key, v) => ArrayBuffer.isView(v) ? Array.from(v) : v)""",
+        [number, index],
+    )
+    return plain(json.loads(text))
+
+
+def steps(header):
+    """Path of a packed leaf -> (error allowed: 1e-4 of its range over the whole grid, logarithmic or not)."""
+    packed = [leaf for leaf in header["leaves"] if isinstance(leaf["items"], dict)]
+    return {
+        tuple(leaf["path"]): (1e-4 * leaf["items"]["step"] * (GAP - 1), leaf["items"]["log"])
+        for leaf in packed
+    }
+
+
+def assert_same_figure(decoded, figure, allowed):
+    """`decoded` is `figure` to within 1e-4 of the range of each array, and to seven digits elsewhere."""
+    for path, (got, wanted) in leaves([decoded, plain(figure.to_plotly_json())]):
+        if "template" in path or "uid" in path:
+            continue
+        if isinstance(wanted, np.ndarray) and wanted.size:
+            assert np.shape(got) == wanted.shape, path
+            tolerance, log = allowed.get(path, (1e-6 * np.nanmax(np.abs(wanted)), False))
+            if log:
+                wanted = np.where(wanted > 0, wanted, np.nan)
+                got, wanted = np.log(got), np.log(wanted)
+            np.testing.assert_allclose(got, wanted, rtol=0, atol=tolerance, err_msg=str(path))
+        elif isinstance(wanted, float):
+            np.testing.assert_allclose(got, wanted, rtol=1e-6, err_msg=str(path))
+        elif wanted is None or len(np.atleast_1d(wanted)) == 0:
+            assert got is None or len(got) == 0, path
+        else:
+            assert got == wanted, path

@@ -1,0 +1,234 @@
+"""Training: independent runs, an ordinary torch loop as the referee, interrupts, divergence."""
+
+import signal
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from test_network import torch_network
+
+import qtutor as qt
+from qtutor.network import initial_weights
+from qtutor.tasks import features
+
+CONTROL = qt.ControlTask(count=34, steps=8)  # the last mini batch is a short one
+PREDICTION = qt.PredictionTask(count=10, steps=70, batch=200)
+BOTH = [pytest.param(CONTROL, id="control"), pytest.param(PREDICTION, id="prediction")]
+
+
+def train(task, gradients=("S", "L2", "M"), seeds=(0, 1), epochs=2, **options):
+    return qt.train(task, gradients, seeds, epochs, progress=False, **options)
+
+
+def same(a, b):
+    """Bit for bit, NaN included."""
+    return np.array_equal(a, b, equal_nan=True)
+
+
+@pytest.mark.parametrize("task", BOTH)
+def test_same_seeds_same_curves(task):
+    torch.manual_seed(1)
+    first = train(task)
+    torch.manual_seed(2)
+    np.random.seed(2)  # noqa: NPY002 - the point is that global generators do not matter
+    again = train(task)
+    assert same(first.loss, again.loss) and same(first.test, again.test)
+    assert first.loss.shape == first.test.shape == (3, 2, 2) and np.isfinite(first.loss).all()
+    assert len(np.unique(first.loss)) == first.loss.size  # gradients, seeds and epochs differ from each other
+
+
+@pytest.mark.parametrize("task", BOTH)
+def test_a_run_does_not_depend_on_its_company(task):
+    crowd = train(task, seeds=(7, 3, 1))
+    for g, name in enumerate(crowd.gradients):
+        alone = train(task, (name,), (3,))
+        assert same(alone.loss[0, 0], crowd.loss[g, 1]) and same(alone.test[0, 0], crowd.test[g, 1])
+    turned = train(task, ("M", "S"), (1, 9, 3, 7))
+    assert same(turned.loss[0, [3, 2, 0]], crowd.loss[2]) and same(turned.loss[1, [3, 2, 0]], crowd.loss[0])
+
+
+def test_independence_holds_at_the_sizes_of_the_paper():
+    crowd, alone = (train(qt.ControlTask(), gradients, seeds, epochs=1)
+                    for gradients, seeds in ((("S", "L2", "M"), range(3)), (("M",), (2,))))
+    assert same(alone.loss[0, 0], crowd.loss[2, 2]) and same(alone.test[0, 0], crowd.test[2, 2])
+
+
+@pytest.mark.parametrize("task", BOTH)
+def test_a_seed_gives_every_gradient_the_same_weights_and_order(task):
+    history = train(task, {"one": qt.gradients["M"], "two": qt.gradients["M"]})
+    assert same(history.loss[0], history.loss[1]) and same(history.test[0], history.test[1])
+
+
+@pytest.mark.parametrize("gradient", ["S", "L2", "M"])
+@pytest.mark.parametrize("task", BOTH)
+def test_against_an_ordinary_training_loop(task, gradient):
+    """One run again with torch's own layers and Adam, and the dense simulator step."""
+    seed, epochs = 5, 2
+    network = torch_network(initial_weights(task.sizes, [seed])[0], task.sizes)
+    optimiser = torch.optim.Adam(network.parameters(), lr=0.005, foreach=False, fused=False)
+
+    def predict(states):
+        output = network(features(states))
+        if task.name == "prediction":
+            psi = torch.complex(output[:, :20], output[:, 20:])
+            return psi / psi.abs().square().sum(-1, keepdim=True).sqrt()
+        psi = states.to(torch.complex128)
+        for k in range(task.steps):
+            psi = qt.step(psi, output[:, k].double(), task.box, task.dt)
+        return psi.to(torch.complex64)
+
+    def infidelity(psi, target):
+        return 1 - (target.conj() * psi).sum(-1).abs().square()
+
+    states, targets = task.data()
+    curve = []
+    for epoch in range(epochs):
+        total = 0.0
+        for batch in np.array_split(np.random.default_rng((seed, epoch)).permutation(len(states)),
+                                    range(task.batch, len(states), task.batch)):
+            psi, target = predict(states[batch]), targets[batch]
+            c = (target.conj() * psi).sum(-1).detach()
+            direction = {"S": -2 * c[:, None] * target, "L2": psi.detach() - target,
+                         "M": -2 * (c / c.abs())[:, None] * target}[gradient]
+            optimiser.zero_grad()
+            psi.backward(direction / len(batch))
+            optimiser.step()
+            total += float(infidelity(psi.detach(), target).sum())
+        curve.append(total / len(states))
+    history = train(task, (gradient,), (seed,), epochs)
+    np.testing.assert_allclose(history.loss[0, 0], curve, rtol=2e-3, atol=2e-5)
+    states, targets = task.data(fresh=True)
+    with torch.no_grad():
+        fresh = float(infidelity(predict(states), targets).mean())
+    assert history.test[0, 0, -1] == pytest.approx(fresh, rel=5e-3, abs=5e-5)
+
+
+def test_shuffling_can_be_left_out_and_changes_the_result():
+    assert not same(train(CONTROL).loss, train(replace(CONTROL, shuffle=False)).loss)
+
+
+def test_training_learns():
+    history = train(qt.ControlTask(count=20, target=2), seeds=range(3), epochs=40)
+    assert (history.loss[..., -1] < 0.6 * history.loss[..., 0]).all()
+
+
+def interrupting(after):
+    calls = iter(range(10**6))
+
+    def gradient(psi, target):
+        if next(calls) == after:
+            raise KeyboardInterrupt
+        return qt.gradients["S"](psi, target)
+
+    return gradient
+
+
+@pytest.mark.parametrize("after, epochs", [(0, 0), (3, 0), (4, 1), (10, 2)])
+def test_an_interrupt_returns_the_epochs_done_and_resume_goes_on_bit_for_bit(after, epochs):
+    whole = train(CONTROL, epochs=4)  # four mini batches an epoch
+    assert not whole.interrupted
+    part = train(CONTROL, {**qt.gradients, "S": interrupting(after)}, epochs=4)
+    assert part.interrupted and part.epochs == epochs
+    assert same(part.loss, whole.loss[..., :epochs])
+    resumed = train(CONTROL, epochs=4, resume=part)
+    assert same(resumed.loss, whole.loss) and same(resumed.test, whole.test) and not resumed.interrupted
+    for name, value in whole.state.items():
+        assert same(resumed.state[name], value)
+
+
+@pytest.mark.parametrize("delay", [0.003, 0.02, 0.05])
+def test_ctrl_c_at_any_moment_leaves_a_history_that_can_go_on(delay):
+    started = threading.Event()
+
+    def gradient(psi, target):
+        if not started.is_set():
+            started.set()
+            threading.Timer(delay, signal.raise_signal, (signal.SIGINT,)).start()
+        return qt.gradients["S"](psi, target)
+
+    part = train(CONTROL, {"S": gradient}, epochs=100_000)
+    assert part.interrupted and part.loss.shape == part.test.shape
+    done = part.epochs
+    resumed = train(CONTROL, ("S",), epochs=done + 2, resume=part)
+    assert same(resumed.loss, train(CONTROL, ("S",), epochs=done + 2).loss)
+
+
+def test_longer_training_is_a_resumed_one():
+    history = train(CONTROL, epochs=1)
+    assert same(train(CONTROL, epochs=3, resume=history).loss, train(CONTROL, epochs=3).loss)
+
+
+@pytest.mark.parametrize("settings, says", [
+    ({"task": replace(CONTROL, learning_rate=0.01)}, "learning_rate: 0.005 there, 0.01 now"),
+    ({"task": replace(CONTROL, target=3)}, "target: 4 there, 3 now"),
+    ({"task": PREDICTION}, "task: control there, prediction now"),
+    ({"gradients": ("S", "M")}, r"gradients: \['S', 'L2', 'M'\] there, \['S', 'M'\] now"),
+    ({"seeds": (0, 2)}, r"seeds: \[0, 1\] there, \[0, 2\] now"),
+])
+def test_resuming_with_other_settings_is_refused(settings, says):
+    history = train(CONTROL, epochs=1)
+    with pytest.raises(ValueError, match=f"cannot resume.*{says}"):
+        train(**{"task": CONTROL, **settings}, resume=history)
+
+
+def broken(kind):
+    """A gradient that is S, but for the second seed NaN, infinite, or huge."""
+    factor = {"nan": float("nan"), "inf": float("inf"), "huge": 1e30}[kind]
+    calls = iter(range(10**6))
+
+    def gradient(psi, target):
+        number = qt.gradients["S"](psi, target)
+        return number if next(calls) < 5 else number * torch.tensor([1.0, factor, 1.0])[:, None]
+
+    return gradient
+
+
+@pytest.mark.parametrize("kind", ["nan", "inf", "huge"])
+@pytest.mark.parametrize("optimiser", ["Adam", "SGD"])
+@pytest.mark.parametrize("task", BOTH)
+def test_a_diverging_run_stops_alone(task, optimiser, kind, capsys):
+    task = replace(task, optimiser=optimiser)
+    healthy = train(task, {"good": qt.gradients["M"], "bad": qt.gradients["S"]}, seeds=(0, 1, 2), epochs=4)
+    history = train(task, {"good": qt.gradients["M"], "bad": broken(kind)}, seeds=(0, 1, 2), epochs=4)
+    assert same(history.loss[0], healthy.loss[0]) and same(history.loss[1, ::2], healthy.loss[1, ::2])
+    assert same(history.test[0], healthy.test[0]) and same(history.test[1, ::2], healthy.test[1, ::2])
+    if kind == "huge" and optimiser == "Adam":  # Adam does not see a factor of 1e30: nothing diverges
+        assert np.isfinite(history.loss).all() and not history.diverged
+        return
+    gone = np.isnan(history.loss[1, 1])
+    assert gone[-1] and (np.diff(gone.astype(int)) >= 0).all()  # finite, then NaN to the end
+    assert history.diverged == [("bad", 1, int(gone.argmax()))]
+    assert "bad, seed 1: diverged in epoch" in capsys.readouterr().out
+    resumed = train(task, {"good": qt.gradients["M"], "bad": broken("nan")}, (0, 1, 2), 5, resume=history)
+    assert np.isnan(resumed.loss[1, 1, -1]) and len(resumed.diverged) == 1
+
+
+def test_the_progress_bar_shows_the_current_losses(capsys):
+    qt.train(CONTROL, ("S", "M"), (0,), 2, progress=True)
+    shown = capsys.readouterr().err
+    assert "control" in shown and "2/2" in shown and "S=" in shown and "M=" in shown
+    qt.train(CONTROL, ("S",), (0,), 1, progress=False)
+    assert not capsys.readouterr().err
+
+
+def test_the_number_of_threads_is_put_back():
+    before = torch.get_num_threads()
+    train(CONTROL, epochs=1)
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("call, says", [
+    (lambda: train(CONTROL, ("S", "X")), "no gradient 'X'; there are S, L2, M"),
+    (lambda: train(CONTROL, ()), "at least one gradient"),
+    (lambda: train(CONTROL, seeds=()), "at least one gradient, one seed"),
+    (lambda: train(CONTROL, epochs=0), "one epoch"),
+    (lambda: train(qt.ControlTask(optimiser="Lion")), "unknown optimiser 'Lion'; there are Adam"),
+    (lambda: train(qt.ControlTask(activation="sine")), "unknown activation 'sine'; there are tanh"),
+    (lambda: train(qt.ControlTask(target=21)), "eigenstates 1…20; got n=21"),
+    (lambda: train(qt.ControlTask(dt=-0.2)), "dt must be positive"),
+])
+def test_bad_input_gets_a_sentence_that_teaches(call, says):
+    with pytest.raises((ValueError, KeyError), match=says):
+        call()
