@@ -29,7 +29,7 @@ def configure(app, config):
     }
     # plotly.min.js is that of the installed plotly, so that it draws what the figures mean
     plotly = Path(importlib.util.find_spec("plotly").origin).parent / "package_data" / "plotly.min.js"
-    config.html_static_path += [str(root / "assets"), str(plotly)]
+    config.html_static_path += [str(root / "assets"), str(root / "qtutor" / "browser"), str(plotly)]
     # jupyter-cache looks at the notebooks alone: a change of the package must run them again
     state = hashlib.sha256()
     for file in sorted((root / "qtutor").rglob("*.py")):
@@ -42,6 +42,9 @@ def scripts_of_page(app, pagename, templatename, context, doctree):
     if FIGURE in (context.get("body") or ""):
         app.add_js_file("explore.js", priority=200, loading_method="defer")
         app.add_js_file("plotly.min.js", priority=201, loading_method="defer")
+    if 'class="qt-steer"' in (context.get("body") or ""):
+        app.add_js_file("scheme.js", priority=202, loading_method="defer")
+        app.add_js_file("steer.js", priority=203, loading_method="defer")
 
 
 def prune_scripts(app, pagename, templatename, context, doctree):

@@ -14,7 +14,7 @@ def minutes(env, docname):
 
 
 def seconds(env, docname):
-    """Return how long the page's code ran, or None for a page without code."""
+    """Return how long the code of a page ran, or None for a page without code."""
     record = NbMetadataCollector.get_exec_data(env, docname)
     return record["runtime"] if record else None
 
@@ -28,7 +28,8 @@ def add_times(app, pagename, templatename, context, doctree):
         pages = [doc for doc in app.env.found_docs if seconds(app.env, doc) is not None]
         note += (f" · all {len(pages)} chapters: {sum(minutes(app.env, doc) for doc in pages)} min to read, "
                  f"{sum(seconds(app.env, doc) for doc in pages):.0f} s to run")
-    context["body"] = context["body"].replace("</h1>", f'</h1>\n<p class="qt-times">{note} (measured in this build)</p>', 1)
+    line = f'</h1>\n<p class="qt-times">{note} (measured in this build)</p>'
+    context["body"] = context["body"].replace("</h1>", line, 1)
 
 
 def setup(app):

@@ -8,14 +8,15 @@ from .gradients import gradients, mean_squared_error, scaled
 from .history import History
 from .simulator import evolve, hamiltonian, step, trajectory
 from .states import Box, eigenstate, energies, inner, normalize, quantum_loss, superpositions
+from .steer import steer
 from .tasks import ControlTask, PredictionTask
-from .training import train
+from .training import outputs, train
 
 __version__ = "0.1.0"
 __all__ = [
     "Box", "ControlTask", "History", "PredictionTask", "check", "eigenstate", "energies", "evolve", "explore",
-    "figures", "gradients", "hamiltonian", "inner", "mean_squared_error", "normalize", "quantum_loss", "scaled",
-    "step", "superpositions", "toy", "train", "trajectory",
+    "figures", "gradients", "hamiltonian", "inner", "mean_squared_error", "normalize", "outputs", "quantum_loss",
+    "scaled", "steer", "step", "superpositions", "toy", "train", "trajectory",
 ]
 
 

@@ -31,7 +31,8 @@ def parser():
         for f in fields(task):
             kind = {"action": argparse.BooleanOptionalAction} if isinstance(f.default, bool) else \
                 {"type": type(f.default), "metavar": type(f.default).__name__.upper()}
-            add(f"--{f.name.replace('_', '-')}", dest=f"set_{f.name}", default=f.default, help=f.metadata["origin"], **kind)
+            add(f"--{f.name.replace('_', '-')}", dest=f"set_{f.name}", default=f.default,
+                help=f.metadata["origin"], **kind)
     return main
 
 
@@ -45,8 +46,9 @@ def run(options):
         raise ValueError(f"{options.output} exists. Go on with it by --resume, or choose another --output")
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     options.output.parent.mkdir(parents=True, exist_ok=True)  # better to fail now than after the training
-    history = train(task, options.gradients.replace(" ", "").split(","), seeds, device=options.device, progress=not options.quiet,
-                    resume=before, save=options.output)
+    names = options.gradients.replace(" ", "").split(",")
+    history = train(task, names, seeds, device=options.device, progress=not options.quiet, resume=before,
+                    save=options.output)
     history.save(options.output)
     print(table(history))
     print(f"{history.epochs} epochs in {history.seconds:.1f} s, written to {options.output}"

@@ -25,7 +25,7 @@ def loss(function):
     if torch.is_tensor(answer) and answer.is_complex():
         raise AssertionError("the loss is complex: take the absolute value of the overlap")
     if tuple(answer.shape) != (len(a),):
-        raise AssertionError(f"one number per sample: shape ({len(a)},), not {tuple(answer.shape)}. Sum over the last axis")
+        raise AssertionError(f"one number per sample: shape ({len(a)},), not {tuple(answer.shape)}; sum over the grid")
     if not torch.allclose(function(a, 1j * b), answer):
         raise AssertionError("the loss changes when a state is multiplied by the phase i; it must not")
     if not torch.allclose(answer.double(), quantum_loss(a, b)):
@@ -44,7 +44,7 @@ def gradient(function, name):
     lengths = [torch.linalg.vector_norm(g, dim=-1) for g in (yours, ours)]
     if torch.allclose(yours / lengths[0][:, None], ours / lengths[1][:, None]):
         ratio = lengths[0] / lengths[1]
-        raise AssertionError(f"the direction is right, the size is off by factors {ratio.min():.3g} to {ratio.max():.3g}")
+        raise AssertionError(f"the direction is right, the size is off by {ratio.min():.3g} to {ratio.max():.3g} times")
     raise AssertionError("not yet: the direction differs. Is the factor detached, and the phase of the overlap kept?")
 
 

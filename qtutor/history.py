@@ -33,7 +33,8 @@ class History:
     """The curves of a training. `loss` and `test` are NumPy arrays (gradient, seed, epoch) of Eq. 2.
 
     `loss` is the mean over the epoch's samples while they are trained on, `test` is taken after the epoch on fresh
-    initial states. `state` holds weights and optimiser; `diverged` names (gradient, seed, epoch).
+    initial states. `state` holds weights and optimiser, `snapshots` {epoch: weights}; `diverged` names
+    (gradient, seed, epoch).
     """
 
     settings: dict
@@ -47,6 +48,7 @@ class History:
     loss: np.ndarray = None
     test: np.ndarray = None
     state: dict = field(default_factory=dict)
+    snapshots: dict = field(default_factory=dict)
 
     def __post_init__(self):
         for name in ("loss", "test"):
@@ -64,12 +66,14 @@ class History:
         values = dict(self.settings)
         return TASKS[values.pop("task")](**values)
 
-    def append(self, loss, test, state, diverged=()):
-        """Add an epoch: loss and test (gradients, seeds), the state after it, the pairs stopped so far."""
+    def append(self, loss, test, state, diverged=(), keep=False):
+        """Add an epoch: loss and test (gradients, seeds), the state after it, the pairs stopped; `keep` its weights."""
         known = {pair[:2] for pair in map(tuple, self.diverged)}
         self.diverged += [(*pair, self.epochs) for pair in diverged if pair not in known]
         loss, test = (np.concatenate([old, new[..., None]], -1) for old, new in ((self.loss, loss), (self.test, test)))
-        self.loss, self.test, self.state = loss, test, state
+        kept = {**self.snapshots, loss.shape[-1]: state["weights"]} if keep else self.snapshots
+        # One call, so that an interrupt finds all of them of the same epoch.
+        vars(self).update(loss=loss, test=test, state=state, snapshots=kept)
 
     def latest(self):
         """Return {gradient: mean loss of the last epoch over the seeds that are still running}."""
@@ -87,7 +91,8 @@ class History:
     def save(self, path):
         """Write everything to a JSON file; an existing file is replaced only once the new one is whole."""
         data = {"format": FORMAT, **vars(self), "loss": _plain(self.loss), "test": _plain(self.test),
-                "state": {name: _encode(value) for name, value in self.state.items()}}
+                "state": {name: _encode(value) for name, value in self.state.items()},
+                "snapshots": {epoch: _encode(value) for epoch, value in self.snapshots.items()}}
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(path.name + ".part")
@@ -105,6 +110,7 @@ class History:
             for name in ("loss", "test"):
                 data[name] = np.array(data[name], dtype=float).reshape(shape)
             data["state"] = {name: _decode(value) for name, value in data["state"].items()}
+            data["snapshots"] = {int(epoch): _decode(value) for epoch, value in data["snapshots"].items()}
             data["diverged"] = [tuple(run) for run in data["diverged"]]
             history = cls(**data)
             _ = history.task  # raises unless the settings are those of a task
@@ -131,4 +137,4 @@ def _encode(values):
 
 def _decode(entry):
     flat = np.frombuffer(base64.b64decode(entry["base64"]), dtype=np.dtype(entry["dtype"]))
-    return flat.reshape(entry["shape"])
+    return flat.reshape(entry["shape"]).copy()  # frombuffer alone is read-only

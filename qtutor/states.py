@@ -112,7 +112,8 @@ def check_states(*states):
     for psi in states:
         if not torch.is_tensor(psi) or psi.dtype not in TOLERANCE:
             kind = getattr(psi, "dtype", type(psi).__name__)
-            raise ValueError(f"states are complex tensors; got {kind}. Use torch.as_tensor(psi, dtype=torch.complex128)")
+            raise ValueError(f"states are complex tensors; got {kind}. "
+                             "Use torch.as_tensor(psi, dtype=torch.complex128)")
         deviation = (torch.linalg.vector_norm(psi.detach(), dim=-1) - 1).abs().flatten()
         if not (deviation <= TOLERANCE[psi.dtype]).all():
             worst = int(deviation.nan_to_num(nan=math.inf).argmax())

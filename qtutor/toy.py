@@ -74,9 +74,9 @@ def descend(gradient, theta0, step=STEP, steps=60, match=False):
 
 
 def steps_needed(path, below=SUCCESS):
-    """Return after how many steps the loss of each descent first lies below `below`; −1 where it never does."""
-    arrived = loss(path) < below
-    return np.where(arrived.any(0), arrived.argmax(0), -1)
+    """Return after how many steps the loss of each descent lies below `below` for good; −1 where it does not."""
+    stays = np.logical_and.accumulate((loss(path) < below)[::-1])[::-1]
+    return np.where(stays[-1], stays.argmax(0), -1)
 
 
 def plateau(delta, step=STEP, level=0.5):

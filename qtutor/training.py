@@ -3,11 +3,13 @@
 A seed fixes the initial weights and the data order, the same for every gradient. A run never sees the others.
 """
 
+import math
 import time
 from contextlib import contextmanager
 
 import numpy as np
 import torch
+from torch.nn.functional import embedding as take
 from tqdm.auto import tqdm
 
 from .gradients import gradients as named_gradients
@@ -18,19 +20,36 @@ from .tasks import features
 
 SAVE_EVERY = 30  # seconds
 LARGEST = 1e15  # a network whose output reaches this has diverged; soon its square would overflow
-OPTIMISERS = {"Adam": lambda rows, rate: torch.optim.Adam([rows], rate, fused=True),
-              "SGD": lambda rows, rate: torch.optim.SGD([rows], rate)}
+
+
+def adam(rows, slope, memory, rate):
+    """One step of Adam (Kingma and Ba 2015) with its usual constants."""
+    memory["step"] += 1
+    step = int(memory["step"])
+    fast, slow = 1 - 0.9**step, math.sqrt(1 - 0.999**step)  # both averages start from 0 and are too small by this
+    memory["mean"].lerp_(slope, 0.1)
+    memory["square"].mul_(0.999).addcmul_(slope, slope, value=0.001)
+    rows.addcdiv_(memory["mean"], memory["square"].sqrt().add_(slow * 1e-8), value=-rate * slow / fast)
+
+
+def gradient_descent(rows, slope, memory, rate):
+    """One step of plain gradient descent."""
+    rows.sub_(slope, alpha=rate)
+
+
+OPTIMISERS = {"Adam": adam, "SGD": gradient_descent}
 
 
 def train(task, gradients=("S", "L2", "M"), seeds=range(3), epochs=None, progress=True, device="cpu", resume=None,
-          save=None):
+          save=None, snapshots=()):
     """Train a network per (gradient, seed) on `task` and return the History of their quantum losses.
 
     `gradients` are names, or a mapping name → function(psi, target) of your own. `epochs` defaults to the
     task's. Ctrl-C (or "interrupt kernel") ends the training and returns the epochs done so far; pass that
     History as `resume` to go on bit for bit. A run whose network diverges stops alone: its losses are NaN from
     there and `history.diverged` names it. `save` names a file that is brought up to date twice a minute, so that
-    not even a power cut loses more. Raises KeyError for an unknown gradient, ValueError for
+    not even a power cut loses more. `snapshots` lists epochs after which the weights are kept (0: before the first),
+    for `outputs`. Raises KeyError for an unknown gradient, ValueError for
     settings that do not fit.
     """
     functions = _functions(gradients)
@@ -44,20 +63,42 @@ def train(task, gradients=("S", "L2", "M"), seeds=range(3), epochs=None, progres
         raise ValueError(f"unknown activation {task.activation!r}; there are {', '.join(ACTIVATIONS)}")
     history = History(settings(task), list(functions), seeds, device=str(device)) if resume is None else resume
     history.check_continues(settings(task), list(functions), seeds)
-    with _one_thread():
-        _run(_Ensemble(task, functions, seeds, torch.device(device)), history, epochs, progress, save)
+    with _one_thread(), torch.enable_grad():  # puts back what an interrupt inside torch.no_grad leaves off
+        _run(_Ensemble(task, functions, seeds, torch.device(device)), history, epochs, progress, save,
+             set(snapshots))
     return history
 
 
-def _run(ensemble, history, epochs, progress, save=None):
+def outputs(history, states, epoch=None):
+    """Return what the trained networks answer to states (count, N): (gradients, seeds, count, outputs).
+
+    Each network gets states of its own where `states` is (gradients, seeds, count, N). `epoch` chooses a snapshot,
+    None the weights at the end; `history.task.predict(output, states)` turns the
+    answers into states. Carries no gradient. Raises ValueError for an epoch of which there is no snapshot.
+    """
+    if epoch is not None and epoch not in history.snapshots:
+        raise ValueError(f"no snapshot after epoch {epoch}; there are {sorted(history.snapshots)}. "
+                         "Ask for it when training: train(..., snapshots=[…])")
+    task = history.task
+    rows = torch.from_numpy(history.state["weights"] if epoch is None else history.snapshots[epoch])
+    runs = len(history.gradients), len(history.seeds)
+    inputs = features(states.to(torch.complex64)).expand(*runs, *states.shape[-2:-1], -1).flatten(0, 1)
+    with torch.no_grad():
+        return Network.apply(rows, inputs, task.sizes, task.activation).unflatten(0, runs)
+
+
+def _run(ensemble, history, epochs, progress, save=None, snapshots=()):
     """Add epochs to the history until there are `epochs`, or the user interrupts."""
     ensemble.load(history.state)
     began, before, saved = time.perf_counter(), history.seconds, 0.0
     bar = tqdm(total=epochs, initial=history.epochs, disable=not progress, unit="epoch", desc=ensemble.task.name)
+    if 0 in snapshots and history.epochs == 0:
+        history.snapshots[0] = ensemble.dump()["weights"]
     try:
         while history.epochs < epochs:
             loss = ensemble.epoch(history.epochs)
-            history.append(loss, ensemble.evaluate(), ensemble.dump(), ensemble.diverged())
+            history.append(loss, ensemble.evaluate(), ensemble.dump(), ensemble.diverged(),
+                           keep=history.epochs + 1 in snapshots)
             history.seconds = before + time.perf_counter() - began
             if save is not None and history.seconds - saved > SAVE_EVERY:
                 history.save(save)
@@ -82,30 +123,33 @@ class _Ensemble:
         self.states, self.targets = (part.to(device) for part in task.data())
         self.fresh = tuple(part.to(device) for part in task.data(fresh=True))
         self.inputs = features(self.states)
-        self.rows = initial_weights(task.sizes, seeds).repeat(len(functions), 1).to(device).requires_grad_()
-        self.optimiser = OPTIMISERS[task.optimiser](self.rows, task.learning_rate)
+        self.rows = initial_weights(task.sizes, seeds).repeat(len(functions), 1).to(device)
+        self.memory = {"step": torch.zeros(()), "mean": torch.zeros_like(self.rows),
+                       "square": torch.zeros_like(self.rows)}
         self.dead = torch.zeros(len(self.rows), dtype=torch.bool, device=device)
 
     def epoch(self, number):
         """Train one epoch; return the mean quantum loss of every run over its samples, (gradients, seeds)."""
         order = torch.stack([self._order(seed, number) for seed in self.seeds]).to(self.device)
-        total = torch.zeros(len(self.rows), dtype=torch.float64, device=self.device)
+        losses = []
         for samples in order.split(self.task.batch, dim=1):
-            samples = samples.repeat(len(self.functions), 1)
-            psi, target = self._predict(self.inputs[samples], self.states[samples]), self.targets[samples]
-            numbers = [function(*pair) for function, *pair in zip(
-                self.functions.values(), psi.split(len(self.seeds)), target.split(len(self.seeds)), strict=True)]
-            self.optimiser.zero_grad()
-            sum(number.mean(-1).sum() for number in numbers).backward()
-            self.optimiser.step()
-            total += quantum_loss(psi.detach(), target).sum(-1, dtype=torch.float64)
-        return self._shape(total / len(self.inputs))
+            inputs, states, target = (take(samples, part) for part in (self.inputs, self.states, self.targets))
+            rows = self.rows.detach().requires_grad_()
+            psi = self._predict(rows, *(torch.cat([part] * len(self.functions)) for part in (inputs, states)))
+            psi = psi.unflatten(0, (-1, len(self.seeds)))
+            numbers = [function(own, target) for function, own in zip(self.functions.values(), psi)]
+            share = [torch.full_like(number, 1 / samples.shape[1]) for number in numbers]  # in the mean of the batch
+            slope, = torch.autograd.grad(numbers, rows, share)
+            OPTIMISERS[self.task.optimiser](self.rows, slope, self.memory, self.task.learning_rate)
+            losses.append(quantum_loss(psi.detach(), target))
+        return self._shape(torch.cat(losses, -1).mean(-1, dtype=torch.float64).flatten())
 
     @torch.no_grad()
     def evaluate(self):
         """Return the mean quantum loss of every run on fresh initial states, (gradients, seeds)."""
-        states, targets = (part.expand(len(self.rows), *part.shape) for part in self.fresh)
-        psi = self._predict(features(states), states)
+        inputs, states, targets = (part.expand(len(self.rows), *part.shape)
+                                   for part in (features(self.fresh[0]), *self.fresh))
+        psi = self._predict(self.rows, inputs, states)
         return self._shape(quantum_loss(psi, targets).mean(-1, dtype=torch.float64))
 
     def diverged(self):
@@ -115,23 +159,21 @@ class _Ensemble:
 
     def dump(self):
         """Return weights, optimiser and stopped runs as named arrays: all that is needed to go on."""
-        state = self.optimiser.state[self.rows]
-        arrays = {"weights": self.rows.detach(), "dead": self.dead, **state}
+        arrays = {"weights": self.rows, "dead": self.dead, **self.memory}
         return {name: value.cpu().numpy().copy() for name, value in arrays.items()}
 
     def load(self, arrays):
         """Go on from what `dump` returned; an empty mapping starts afresh."""
         if not arrays:
             return
-        tensors = {name: torch.from_numpy(value.copy()) for name, value in arrays.items()}
-        self.rows.data.copy_(tensors.pop("weights"))
-        self.dead.copy_(tensors.pop("dead"))
-        self.optimiser.state[self.rows] = {name: value.to(self.device) for name, value in tensors.items()}
+        for name, tensor in {"weights": self.rows, "dead": self.dead, **self.memory}.items():
+            tensor.copy_(torch.from_numpy(arrays[name]))
 
-    def _predict(self, inputs, states):
-        output = Network.apply(self.rows, inputs, self.task.sizes, self.task.activation)
-        sane = output.abs() < LARGEST  # false for NaN too
-        if self.dead.any() or not sane.all():
+    def _predict(self, rows, inputs, states):
+        output = Network.apply(rows, inputs, self.task.sizes, self.task.activation)
+        low, high = map(float, output.detach().aminmax())
+        if self.dead.any() or not -LARGEST < low <= high < LARGEST:  # so for NaN too
+            sane = output.abs() < LARGEST
             self.dead |= ~sane.flatten(1).all(1)
             output = torch.where(self.dead[:, None, None], 1.0, output)
         return self.task.predict(output, states)

@@ -170,3 +170,35 @@ def test_nothing_is_unpickled(tmp_path, monkeypatch):
 def test_a_missing_file_is_missing(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         qt.History.load(tmp_path / "nowhere.json")
+
+
+@pytest.mark.parametrize("task", [TASK, qt.PredictionTask(count=3, steps=20)])
+def test_stored_networks_answer_as_they_did_in_training(task, tmp_path):
+    """Run again, the answers give the losses that were reported: after every epoch, and from the file."""
+    history = qt.train(task, ("S", "M"), (4, 2), 3, progress=False, snapshots=[0, 2])
+    history.save(tmp_path / "run.json")
+    history = qt.History.load(tmp_path / "run.json")
+    states, targets = (part.to(torch.complex128) for part in task.data(fresh=True))
+
+    def loss(epoch):
+        answer = qt.outputs(history, states, epoch).double()
+        assert answer.shape == (2, 2, len(states), task.outputs) and not answer.requires_grad
+        psi = states
+        if task.name == "prediction":
+            psi = qt.normalize(torch.complex(answer[..., :20], answer[..., 20:]))
+        for k in range(task.steps if task.name == "control" else 0):
+            psi = qt.step(psi, answer[..., k], task.box)
+        return qt.quantum_loss(psi, targets).mean(-1).numpy()
+
+    np.testing.assert_allclose(loss(None), history.test[..., -1], rtol=1e-4)
+    np.testing.assert_allclose(loss(2), history.test[..., 1], rtol=1e-4)
+    assert (np.abs(loss(0) - history.test[..., 0]) > 1e-7).all() and np.array_equal(*loss(0))  # same first weights
+    with pytest.raises(ValueError, match=r"no snapshot after epoch 1; there are \[0, 2\]"):
+        qt.outputs(history, states, 1)
+
+
+def test_snapshots_survive_an_interrupt_and_a_resume():
+    whole = train(4, snapshots=[1, 3])
+    resumed = train(4, resume=train(2, snapshots=[1, 3]), snapshots=[1, 3])
+    assert whole.snapshots.keys() == resumed.snapshots.keys() == {1, 3}
+    assert all(np.array_equal(whole.snapshots[epoch], resumed.snapshots[epoch]) for epoch in (1, 3))

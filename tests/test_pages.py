@@ -7,12 +7,9 @@ from functools import cache, partial
 
 import nbformat
 import pytest
-from plotly.offline import get_plotlyjs
 
 import qtutor as qt
-from qtutor._pack import read
-from tests import demo
-from tests.browser import act, assert_same_figure, axe, drawn, frame, open_page, steps
+from tests.browser import act, axe, compare, drawn, open_page
 from tests.conftest import HTML, ROOT
 
 pytestmark = pytest.mark.browser
@@ -114,7 +111,9 @@ KEYS = {
     "other": ("ArrowDown", "ArrowUp"),
 }
 LABEL = "f => (f.type === 'radio' ? f.closest('fieldset').querySelector('legend') : f.labels[0]).innerText"
-AT_END = "f => f.type === 'range' ? f.value === f.max : f.tagName === 'SELECT' && f.selectedIndex === f.length - 1"
+AT_END = (
+    "f => f.type === 'range' ? f.value === f.max : f.tagName === 'SELECT' && f.selectedIndex === f.length - 1"
+)
 
 RESET = """f => {
   const all = f.type === 'radio' ? [...f.closest('fieldset').querySelectorAll('input')] : [f];
@@ -187,88 +186,3 @@ def test_figures_are_those_of_python(page, site, chromium):
         assert tab.locator(".qt-figure").count() == len(calls)
         for number, (figure, controls) in enumerate(calls):
             compare(tab, number, figure, controls)
-
-
-def compare(tab, number, figure, controls):
-    """Six figures spread over the grid: decoded in the browser, computed in Python."""
-    payload = json.loads(tab.locator(".qt-figure .qt-data").nth(number).text_content())
-    header, _ = read(payload)
-    shape = header["shape"]
-    for k in range(6 if controls else 1):
-        index = [(k * (n - 1) // 5 + k % 2) % n for n in shape]
-        values = {name: list(v)[i] for (name, v), i in zip(controls.items(), index, strict=True)}
-        result = figure(**values) if callable(figure) else figure
-        assert_same_figure(frame(tab, number, index), result, steps(header))
-
-
-def test_browser_and_python_decode_alike(serve, chromium, tmp_path, monkeypatch):
-    """A page made for the test, so that gaps, empty traces, pictures and logarithmic axes are all in it."""
-    monkeypatch.setenv("QTUTOR_STATIC", "1")
-    element = qt.explore(demo.figure, start={"angle": 1.5}, **demo.CONTROLS)._repr_html_()
-    write_demo(tmp_path, element)
-    base = serve(tmp_path)
-    with open_page(chromium, "index.html", base=base) as (tab, missteps):
-        compare(tab, 0, demo.figure, demo.CONTROLS)
-        act(tab, 0, lambda: tab.locator("[type=range]").press("ArrowLeft"))
-        wanted = demo.figure(angle=1.0)
-        got = tab.evaluate("Array.from(document.querySelector('.js-plotly-plot').data[0].y)")
-        assert got[9] == pytest.approx(float(wanted.data[0].y[9]), abs=2e-4)
-        assert tab.locator("figcaption").inner_text() == wanted.layout.meta["alt"]
-        assert tab.locator(".qt-plot").get_attribute("aria-label") == wanted.layout.meta["alt"]
-        click_on_point(tab)
-        assert tab.locator("[type=range]").input_value() == "4"
-        assert missteps == []
-    with open_page(chromium, "index.html", base=base, width=360, touch=True) as (tab, _):
-        domains = tab.evaluate("['', 2, 3].map(n => qtutor.exhibits[0].figure.layout['yaxis' + n].domain)")
-        assert domains[0][0] > domains[1][1] and domains[1][0] > domains[2][1] > domains[2][0] >= 0
-        assert axe(tab) == []
-        swipe_up(tab, from_y=700)
-        tab.wait_for_function("scrollY > 100", timeout=5000)  # a finger on the figure scrolls the page
-
-
-def test_a_page_without_javascript_says_what_the_figure_shows(serve, chromium, tmp_path, monkeypatch):
-    monkeypatch.setenv("QTUTOR_STATIC", "1")
-    write_demo(tmp_path, qt.explore(demo.figure, **demo.CONTROLS)._repr_html_())
-    context = chromium.new_context(java_script_enabled=False)
-    tab = context.new_page()
-    tab.goto(serve(tmp_path))
-    assert "needs JavaScript" in tab.locator(".qt-plot").inner_text()
-    assert tab.locator("figcaption").inner_text() == demo.figure().layout.meta["alt"]
-    assert not tab.locator(".qt-controls").is_visible()
-    context.close()
-
-
-def swipe_up(tab, from_y):
-    """Drag a finger upwards, as Chromium sees it."""
-    session = tab.context.new_cdp_session(tab)
-    for k in range(17):
-        kind = "touchStart" if k == 0 else "touchMove" if k < 16 else "touchEnd"
-        points = [{"x": 180, "y": from_y - 15 * k}] if k < 16 else []
-        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-        tab.wait_for_timeout(16)
-
-
-def click_on_point(tab):
-    """Click the wave near x = 2.4."""
-    spot = tab.evaluate("""() => {
-      const plot = document.querySelector('.js-plotly-plot'), {xaxis: x, yaxis: y} = plot._fullLayout;
-      const box = plot.getBoundingClientRect(), i = 31, trace = plot.data[0];
-      return [box.x + x._offset + x.d2p(trace.x[i]), box.y + y._offset + y.d2p(trace.y[i])];
-    }""")
-    tab.mouse.move(*spot)
-    tab.wait_for_timeout(200)
-    act(tab, 0, lambda: tab.mouse.click(*spot))
-
-
-def write_demo(folder, element):
-    """The smallest page that explore.js works in."""
-    (folder / "plotly.min.js").write_text(get_plotlyjs(), "utf8")
-    (folder / "explore.js").write_text((ROOT / "assets" / "explore.js").read_text("utf8"), "utf8")
-    style = (ROOT / "assets" / "book.css").read_text("utf8")
-    (folder / "index.html").write_text(
-        '<!DOCTYPE html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>demo</title>'
-        f"<link rel=icon href=data:,><style>{style}</style><script defer src=explore.js></script>"
-        "<script defer src=plotly.min.js></script></head>"
-        f"<body><main><h1>demo</h1>{element}</main></body></html>",
-        "utf8",
-    )

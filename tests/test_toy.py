@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qtutor import toy
@@ -94,6 +94,7 @@ def test_plateau_law(step):
     np.testing.assert_array_equal(toy.plateau(delta[:2], step), by_hand)
 
 
+@settings(deadline=None)
 @given(st.floats(1e-3, np.pi - 1e-3), st.sampled_from(sorted(toy.gradients)), st.floats(0.01, 0.5))
 def test_matched_steps_all_have_the_same_length(theta0, name, step):
     path = toy.descend(name, theta0, step, steps=400, match=True)

@@ -6,26 +6,31 @@ from .. import toy
 from .style import COLOUR, INK, NAME, Panels, curve, dots, line
 
 GRADIENTS = ("S", "L2", "M")
+TRAIL = {"S": 1.0, "L2": 0.95, "M": 0.9}  # radii at which the way so far is drawn, so that none hides another
 ANGLE_TICKS = {"tickvals": np.pi / 4 * np.arange(5), "ticktext": ["0", "π/4", "π/2", "3π/4", "π"]}
 LOSS = {"title": "loss L", "range": [-0.04, 1.06]}
 
 
 def _arrival(path, below=toy.SUCCESS):
     needed = int(toy.steps_needed(path, below))
-    return f"{needed} steps" if needed >= 0 else f"more than {len(path) - 1} steps"
+    if needed < 0:
+        return f"more than {len(path) - 1} steps"
+    return "1 step" if needed == 1 else f"{needed} steps"
 
 
 def race(theta0=toy.THETA0, steps=20, longest=60):
     """Three arrows start at θ0; where they are after `steps` steps, and their losses (Fig. 1a)."""
-    figure = Panels("The states after the same number of steps", "Their losses", height=400)
+    figure = Panels("The states after the same number of steps", "Their losses", height=370)
     figure.circle(1)
     words, count = [], np.arange(longest + 1)
     for name in GRADIENTS:
         path = toy.descend(name, theta0, steps=longest)
         loss, theta = toy.loss(path), path[steps]
         trail = np.linspace(theta0, theta, 9)
-        figure.add(1, curve(np.cos(trail), np.sin(trail), COLOUR[name], 4, opacity=0.55, showlegend=False),
-                   dots(np.cos([theta]), np.sin([theta]), name, 14))
+        radius = TRAIL[name]
+        figure.add(1, curve(radius * np.cos(trail), radius * np.sin(trail), COLOUR[name], 3, showlegend=False),
+                   line([0, np.cos(theta)], [0, np.sin(theta)], name, mode="lines", showlegend=False),
+                   dots(np.cos([theta]), np.sin([theta]), name, 13))
         figure.add(2, line(count, loss, name), dots([steps], [loss[steps]], name, 12))
         words.append(f"{NAME[name]}: loss {loss[steps]:.2g}, needs {_arrival(path)} to reach {toy.SUCCESS}")
     figure.x(2, "step", range=[-1, longest + 1])
@@ -33,7 +38,7 @@ def race(theta0=toy.THETA0, steps=20, longest=60):
     return figure.finish(f"Start at θ₀ = {theta0:.4g}, after {steps} steps. " + ". ".join(words) + ".")
 
 
-def landscape(theta0=toy.THETA0, step=toy.STEP, names=("S",), longest=80, match=False):
+def landscape(theta0=toy.THETA0, step=toy.STEP, names=("S",), longest=120, match=False):
     """The loss L(θ) with the points of each descent on it, and the loss against steps (Fig. 1a, b)."""
     figure = Panels("The landscape L(θ) and the steps on it", "Loss against steps", height=380)
     angle = np.linspace(0, np.pi, 91)
@@ -42,7 +47,8 @@ def landscape(theta0=toy.THETA0, step=toy.STEP, names=("S",), longest=80, match=
     for name in names:
         path = toy.descend(name, theta0, step, longest, match)
         loss = toy.loss(path)
-        figure.add(1, dots(path, loss, name, 7, opacity=0.8), dots(path[:1], loss[:1], name, 14))
+        figure.add(1, dots(path, loss, name, 7, opacity=0.8, meta={"sets": "theta0"}),
+                   dots(path[:1], loss[:1], name, 14, meta={"sets": "theta0"}))
         figure.add(2, line(count, loss, name))
         climb = f", climbs to {loss.max():.2f} first" if loss.max() > loss[0] + 1e-6 else ""
         words.append(f"{NAME[name]}: first step {abs(path[1] - path[0]):.2g}, "
@@ -67,7 +73,7 @@ def figure1(theta0=toy.THETA0, step=toy.STEP, match=False, longest=60):
         figure.circle(panel)
         figure.add(panel, dots(np.cos(path), np.sin(path), name, 8, opacity=0.75))
         climb = f", climbs to {loss.max():.2f} first" if loss.max() > loss[0] + 1e-6 else ""
-        end = "−w" if np.cos(path[-1]) < 0 else "w"
+        end = "−w" if path[1] > path[0] else "w"
         words.append(f"{NAME[name]}: {_arrival(path)} to L < {toy.SUCCESS}{climb}, heads for {end}")
     figure.x(1, "step", range=[-1, longest + 1])
     figure.y(1, **LOSS)
@@ -110,10 +116,12 @@ def gradient_size(alpha=0.5, overlap=0.1, step=0.05, longest=60):
         figure.add(1, {**look, "x": c, "y": size})
         figure.add(2, {**look, "x": count, "y": toy.loss(path), "showlegend": False})
     here, standard, modified = (toy.scaled(start, a) for a in (alpha, 0.0, 0.5))
-    figure.add(1, curve([overlap], [min(here, 50)], mode="markers", marker={"size": 13, "color": INK}))
+    figure.add(1, curve([overlap], [min(here, 4.1)], mode="markers", marker={"size": 13, "color": INK}))
     figure.x(1, "overlap c = √(1 − L)", range=[-0.02, 1.02])
     figure.y(1, "|∇L| / (1 − L)^α", range=[-0.15, 4.2])
     figure.x(2, f"step, η = {step:g}", range=[-1, longest + 1])
     figure.y(2, **LOSS)
     return figure.finish(f"At overlap {overlap:g} the gradient with α = {alpha:g} has size {here:.3g}; "
-                         f"S has {standard:.3g}, M has {modified:.3g}. From there α = {alpha:g} needs {_arrival(path)} to L < {toy.SUCCESS}.")
+                         f"S has {standard:.3g}, M has {modified:.3g}. "
+                         f"The first step turns the state by {step * here:.2g} rad. "
+                         f"From there α = {alpha:g} needs {_arrival(path)} to L < {toy.SUCCESS}.")

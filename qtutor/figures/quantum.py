@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..states import eigenstate
 from .style import COLOUR, INK, OTHER, Panels, curve, dots, line
 
 SECOND, FIRST, THIRD, FOURTH = OTHER  # states are not gradients: they have colours of their own
@@ -61,7 +62,7 @@ def wave_packet(box, time, density, label):
     """The probability |ψ|² over x and t as a picture, and the norm ‖ψ‖ against t; density is (times, N)."""
     time, density = np.asarray(time), np.asarray(density)
     norm = np.sqrt(density.sum(1))
-    figure = Panels("Probability |ψ|²: box across, time up", "Norm ‖ψ‖, drawn up to 10³", height=400)
+    figure = Panels("Probability |ψ|², up to 0.3", "Norm ‖ψ‖, from 10⁻³ to 10³", height=400)
     violet = [[0, "rgba(138,99,210,0)"], [1, "rgba(138,99,210,1)"]]
     figure.add(1, {"type": "heatmap", "x": np.asarray(box.x) + box.origin, "y": time, "z": np.clip(density, 0, 0.3),
                    "zmin": 0, "zmax": 0.3, "showscale": False, "hoverinfo": "skip", "colorscale": violet})
@@ -78,26 +79,43 @@ def wave_packet(box, time, density, label):
 
 def convergence(dt, errors, marked=0.2):
     """The error of the final state against Δt, one curve per initial state, with the slope of order 2."""
-    figure, dt = Panels("Error at the final time against Δt", height=390), np.asarray(dt)
+    figure, dt = Panels("Error ‖ψ − exact‖ at the final time against Δt", height=390), np.asarray(dt)
     for look, (label, values) in zip(LOOKS, errors.items(), strict=False):
         figure.add(1, _pointed(dt, values, look, name=label))
     lowest = np.asarray(next(iter(errors.values())))
     guide = lowest[dt.argmin()] * (dt / dt.min()) ** 2 / 3
     figure.add(1, curve(dt, guide, width=1.5, dash="longdash", name="slope 2"),
                curve([marked, marked], [guide.min(), 2], width=1.2, dash="dot", name=f"Δt = {marked:g}"))
-    figure.x(1, "time step Δt", type="log", exponentformat="power")
-    figure.y(1, "‖ψ − exact‖", type="log", exponentformat="power")
+    figure.x(1, "time step Δt", type="log", exponentformat="power", dtick=1)
+    figure.y(1, "error", type="log", exponentformat="power", dtick=1)
     near = int(np.abs(dt - marked).argmin())
     words = "; ".join(f"{label}: {values[near]:.2g}" for label, values in errors.items())
     return figure.finish(f"Error at Δt = {dt[near]:.2g} – {words}. For small Δt every curve falls with slope 2.")
 
 
-def populations(time, values, names):
-    """How much of each eigenstate a state holds, against time; values is (times, states), at most five of them."""
-    figure, values = Panels("Population of each eigenstate", height=340), np.asarray(values)
-    for look, name, column in zip(LOOKS, names, values.T, strict=False):
-        figure.add(1, curve(time, column, look[0], dash=look[1], name=name))
-    figure.x(1, "time t")
-    figure.y(1, "|⟨φₙ, ψ⟩|²", range=[-0.03, 1.03])
-    last = ", ".join(f"{name}: {value:.2f}" for name, value in zip(names, values[-1], strict=False))
-    return figure.finish(f"At the end – {last}.")
+def steering(box, path, target, u, step, dt=0.2, shown=5):
+    """A steered state at one step, beside its target, its populations and its control; path is (T + 1, N)."""
+    path, target, u = np.asarray(path), np.asarray(target), np.asarray(u)
+    figure = Panels("Probability |ψ|²", "Population of each eigenstate", "Control u(t)", columns=2, height=620)
+    x, time = np.asarray(box.x) + box.origin, dt * np.arange(len(path))
+    figure.add(1, {"type": "bar", "x": x, "y": np.abs(path[step]) ** 2, "name": "state", "marker": {"color": FIRST}},
+               curve(x, np.abs(target) ** 2, SECOND, dash="dash", name="target"))
+    states = [np.asarray(eigenstate(box, n)) for n in range(1, shown + 1)]
+    share = np.abs(path @ np.conj(np.array(states)).T) ** 2
+    for look, n, column in zip(LOOKS, range(1, shown + 1), share.T, strict=False):
+        figure.add(2, curve(time, column, look[0], dash=look[1], name=f"φ{n}"))
+    stairs = {"line": {"color": FIRST, "width": 2, "shape": "hv"}}
+    figure.add(3, curve(time[:-1], u, FIRST, showlegend=False, **stairs))
+    now = [time[step], time[step]]
+    figure.add(2, curve(now, [0, 1], width=1.5, dash="dot"))
+    figure.add(3, curve(now, [u.min(), u.max()], width=1.5, dash="dot"))
+    figure.x(1, "x")
+    figure.y(1, "|ψ|²", range=[0, 0.32])
+    figure.x(2, "time t")
+    figure.y(2, "|⟨φₙ, ψ⟩|²", range=[-0.03, 1.03])
+    figure.x(3, "time t")
+    figure.y(3, "u")
+    fidelity = abs(np.vdot(target, path[step])) ** 2
+    parts = ", ".join(f"φ{n} {value:.2f}" for n, value in enumerate(share[step], start=1))
+    return figure.finish(f"After {step} of {len(u)} steps the fidelity with the target is {fidelity:.3f}. "
+                         f"Populations: {parts}.")

@@ -27,13 +27,15 @@ def curve(x, y, colour=INK, width=2.5, dash="solid", **kwargs):
     """Return a line; without a colour it is neutral and stays out of the legend."""
     quiet = {"showlegend": False, "hoverinfo": "skip"} if colour == INK and "name" not in kwargs else {}
     return {"type": "scatter", "x": np.asarray(x), "y": np.asarray(y), "mode": "lines", **quiet,
-            "line": {"color": colour, "width": width, "dash": dash}, **kwargs}
+            "line": {"color": colour, "width": width, "dash": dash, "simplify": False}, **kwargs}
 
 
 def line(x, y, gradient, others=(), width=2.5, **kwargs):
-    """Return a curve in the style of a gradient."""
-    colour, dash, _ = style(gradient, others)
-    return curve(x, y, colour, width, dash, **{"name": NAME.get(gradient, gradient), "legendgroup": gradient, **kwargs})
+    """Return a curve in the style of a gradient, with a few of its markers on it."""
+    colour, dash, marker = style(gradient, others)
+    look = {"name": NAME.get(gradient, gradient), "legendgroup": gradient, "mode": "lines+markers",
+            "marker": {"color": colour, "symbol": marker, "size": 7, "maxdisplayed": 6}}
+    return curve(x, y, colour, width, dash, **{**look, **kwargs})
 
 
 def dots(x, y, gradient, size=9, others=(), **kwargs):
@@ -69,7 +71,8 @@ class Panels:
             self.layout[f"xaxis{n}"] = {**GRID, "domain": [left, left + wide], "anchor": f"y{n}"}
             self.layout[f"yaxis{n}"] = {**GRID, "domain": [max(top - tall, 0), top], "anchor": f"x{n}"}
             notes.append({"text": title, "xref": f"x{n} domain", "yref": f"y{n} domain", "x": 0, "y": 1,
-                          "yshift": 5, "xanchor": "left", "yanchor": "bottom", "showarrow": False, "font": {"size": 14}})
+                          "yshift": 5, "xanchor": "left", "yanchor": "bottom", "showarrow": False,
+                          "font": {"size": 14}})
 
     @staticmethod
     def _axis(panel):
@@ -102,7 +105,8 @@ class Panels:
                  curve([0, 1], [0, 0], width=3, mode="lines+markers", marker=arrow))
         self.note(panel, "w", 1, 0, xshift=14, yshift=10)
         self.x(panel, "x", range=[-1.25, 1.25])
-        self.y(panel, "y", range=[-0.12, 1.3], constrain="domain", constraintoward="top", scaleanchor=f"x{self._axis(panel)}")
+        self.y(panel, "y", range=[-0.12, 1.3], constrain="domain", constraintoward="top",
+               scaleanchor=f"x{self._axis(panel)}")
 
     def finish(self, alt):
         """Return the Plotly figure with its text alternative: in words and with the numbers it shows."""

@@ -1,8 +1,9 @@
-"""Fig. 2: the training curves of a History."""
+"""Fig. 2, the training curves of a History, and what the networks behind it do."""
 
 import numpy as np
 
-from .style import NAME, Panels, line
+from .quantum import LOOKS
+from .style import COLOUR, NAME, Panels, curve, dots, line
 
 
 def smooth(curves, epochs):
@@ -13,17 +14,96 @@ def smooth(curves, epochs):
     return (total[..., end] - total[..., start]) / (end - start)
 
 
-def training_curves(history, smoothing=10, log=True, title="Quantum loss in training"):
-    """The curves of all seeds (thin) and their mean (thick), as in Fig. 2; Eq. 2 whatever the gradient."""
-    figure, names = Panels(title, height=430), history.gradients
+def training_curves(history, smoothing=10, log=True, test=False, gradients=None, seeds=None):
+    """The curves of all seeds (thin) and their mean (thick), as in Fig. 2; Eq. 2 whatever the gradient.
+
+    `test` shows fresh initial states instead of the training set; `gradients` and `seeds` select curves.
+    """
+    figure = Panels("Quantum loss, " + ("fresh initial states" if test else "training set"), height=430)
+    curves = smooth(history.test if test else history.loss, smoothing)
+    chosen = [history.seeds.index(seed) for seed in (history.seeds if seeds is None else seeds)]
     epochs, words = np.arange(1, history.epochs + 1), []
-    for name, runs in zip(names, smooth(history.loss, smoothing), strict=True):
-        for run in runs:
-            figure.add(1, line(epochs, run, name, names, 1.2, opacity=0.4, showlegend=False))
-        mean = np.nanmean(runs, axis=0)
-        figure.add(1, line(epochs, mean, name, names))
-        words.append(f"{NAME.get(name, name)}: {mean[-1]:.2g}")
+    for name, runs in zip(history.gradients, curves, strict=True):
+        shown, look = gradients is None or name in gradients, {"others": history.gradients}
+        for number, run in enumerate(runs):
+            figure.add(1, line(epochs, run, name, width=1.2, opacity=0.45, showlegend=False, mode="lines",
+                               visible=shown and number in chosen, **look))
+        mean = np.nanmean(runs[chosen], axis=0)
+        figure.add(1, line(epochs, mean, name, visible=shown, **look))
+        if shown:
+            words.append(f"{NAME.get(name, name)}: {mean[-1]:.2g}")
     figure.x(1, "epoch")
     figure.y(1, "quantum loss L", type="log" if log else "linear", exponentformat="power")
-    return figure.finish(f"Mean loss over {len(history.seeds)} seeds after epoch {history.epochs}, smoothed over "
-                         f"{smoothing} epochs – " + "; ".join(words) + ".")
+    count = "one seed" if len(chosen) == 1 else f"{len(chosen)} seeds"
+    return figure.finish(f"Mean loss of {count} at epoch {history.epochs}, "
+                         + (f"smoothed over {smoothing} epochs" if smoothing > 1 else "not smoothed") + " – "
+                         + "; ".join(words) + ".")
+
+
+def gradient_sizes(overlap, sizes, epoch):
+    """Size of each sample's gradient against its overlap with the target; sizes maps a gradient to (samples,)."""
+    figure = Panels("Size of the gradient of each sample", "How many samples have which overlap", height=390)
+    overlap = np.asarray(overlap)
+    for name, size in sizes.items():
+        figure.add(1, dots(overlap, size, name, 5, opacity=0.6, showlegend=True))
+    edges = np.linspace(0, 1, 21)
+    share = np.histogram(overlap, edges)[0] / len(overlap)
+    figure.add(2, {"type": "bar", "x": (edges[1:] + edges[:-1]) / 2, "y": share, "showlegend": False,
+                   "marker": {"color": LOOKS[0][0]}})
+    figure.x(1, "overlap with the target", range=[-0.03, 1.03])
+    figure.y(1, "size of the gradient", range=[-0.05, 2.15])
+    figure.x(2, "overlap with the target", range=[-0.03, 1.03])
+    figure.y(2, "share of the samples", range=[0, 1.02])
+    low, worst = (overlap < 0.3).mean(), np.argsort(overlap)[: max(1, len(overlap) // 10)]
+    parts = ", ".join(f"{np.asarray(size)[worst].sum() / max(np.asarray(size).sum(), 1e-30):.1%} under {name}"
+                      for name, size in sizes.items())
+    return figure.finish(f"After epoch {epoch}, {low:.0%} of the samples have an overlap below 0.3. The tenth with the "
+                         f"smallest overlap holds, of the sum of all gradient sizes, {parts}.")
+
+
+def prediction(box, true, answers, label):
+    """The true next state and what each network answers, turned to the phase of the truth: real and imaginary part."""
+    figure, x = Panels("Real part", "Imaginary part", height=340), np.asarray(box.x)
+    true, words = np.asarray(true), []
+    for panel, part in ((1, np.real), (2, np.imag)):
+        figure.add(panel, curve(x, part(true), width=5, opacity=0.5, name="true next state", showlegend=panel == 1))
+        for name, answer in answers.items():
+            answer = np.asarray(answer)
+            phase = np.exp(1j * np.angle(np.vdot(answer, true)))
+            figure.add(panel, line(x, part(phase * answer), name, mode="lines+markers", showlegend=panel == 1,
+                                   marker=dots([], [], name, 5)["marker"]))
+            if panel == 1:
+                words.append(f"{name} {1 - abs(np.vdot(true, answer)) ** 2:.1e}")
+        figure.x(panel, "x")
+        figure.y(panel, "ψ", range=[-0.5, 0.5])
+    return figure.finish(f"{label}. Quantum loss between truth and answer: " + ", ".join(words) + ".")
+
+
+def rollout(fidelity, names):
+    """Fidelity per step when a network is fed its own answers; fidelity maps a name to (states, steps + 1)."""
+    figure, words = Panels("Fidelity with the true state, step by step", height=360), []
+    for name in names:
+        values = np.asarray(fidelity[name])
+        count = np.arange(values.shape[1])
+        low, middle, high = np.quantile(values, [0.1, 0.5, 0.9], axis=0)
+        band = {"x": np.concatenate([count, count[::-1]]), "y": np.concatenate([low, high[::-1]])}
+        figure.add(1, curve(band["x"], band["y"], COLOUR[name], 0, fill="toself", opacity=0.18, showlegend=False,
+                            hoverinfo="skip"), line(count, middle, name))
+        words.append(f"{NAME[name]}: {middle[-1]:.3f}")
+    figure.x(1, "step")
+    figure.y(1, "fidelity |⟨true, network⟩|²", range=[-0.03, 1.03])
+    return figure.finish(f"Median fidelity after {len(count) - 1} steps of a network's own – " + "; ".join(words)
+                         + ". The bands hold 80 % of the states.")
+
+
+def controls(time, signals, name="M"):
+    """Control signals in the colour of a gradient; signals maps a label to (T,), late ones drawn stronger."""
+    figure, words = Panels("Control signal u(t)", height=360), []
+    for number, (label, values) in enumerate(signals.items(), start=1):
+        strong = number / len(signals)
+        stairs = {"color": COLOUR[name], "width": 1 + 2 * strong, "shape": "hv"}
+        figure.add(1, curve(time, values, name=label, opacity=0.2 + 0.8 * strong, line=stairs))
+        words.append(f"{label}: between {np.min(values):.1f} and {np.max(values):.1f}")
+    figure.x(1, "time t")
+    figure.y(1, "u")
+    return figure.finish("; ".join(words) + ".")

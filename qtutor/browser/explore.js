@@ -119,18 +119,27 @@
     const named = data.filter((trace) => trace.showlegend !== false && trace.name && layout.showlegend !== false);
     const entry = 50 + 6.5 * Math.max(0, ...named.map((trace) => trace.name.length));
     const above = 34, below = 54, top = 16 + 20 * Math.ceil(named.length / Math.max(1, Math.floor(width / entry)));
-    const panel = Math.min(260, Math.max(190, width * 0.65));
-    const total = panels * (above + panel + below);
+    const names = Array.from({ length: panels }, (_, i) => "axis" + (i ? i + 1 : ""));
+    const heights = names.map((name) => panelHeight(layout["x" + name] || {}, layout["y" + name] || {}, width));
+    const total = heights.reduce((sum, height) => sum + above + height + below, 0);
     layout.margin = { l: 46, r: 8, t: top, b: 0 };
     layout.legend = { ...layout.legend, ...LEGEND_ON_TOP };
     layout.font.size = size;
     layout.height = total + top;
-    for (let i = 0; i < panels; i++) {
-      const mark = i ? i + 1 : "";
-      const foot = total - (i + 1) * (above + panel + below) + below;
-      layout["xaxis" + mark] = { ...layout["xaxis" + mark], domain: [0, 1] };
-      layout["yaxis" + mark] = { ...layout["yaxis" + mark], domain: [foot / total, (foot + panel) / total] };
-    }
+    let head = total;
+    names.forEach((name, i) => {
+      head -= above + heights[i];
+      layout["x" + name] = { ...layout["x" + name], domain: [0, 1] };
+      layout["y" + name] = { ...layout["y" + name], domain: [head / total, (head + heights[i]) / total] };
+      head -= below;
+    });
+  }
+
+  // A panel with equal scales is no higher than its picture.
+  function panelHeight(x, y, width) {
+    const usual = Math.min(260, Math.max(190, width * 0.65));
+    if (!y.scaleanchor || !x.range || !y.range) return usual;
+    return Math.min(usual, ((width - 54) * (y.range[1] - y.range[0])) / (x.range[1] - x.range[0]));
   }
 
   // ------------------------------------------------------------------ one figure with its controls
@@ -180,7 +189,10 @@
       me.figure = dress(figureAt(store, me.index), box.clientWidth);
       tell();
       const first = !me.drawn;
-      if (first) box.textContent = "";
+      if (first) {
+        box.textContent = "";
+        box.style.minHeight = "";
+      }
       me.drawn = true;
       const drawn = Plotly.react(box, me.figure.data, me.figure.layout, { displayModeBar: false, scrollZoom: false, doubleClick: false });
       if (first) box.on("plotly_click", follow);
