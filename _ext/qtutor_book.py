@@ -4,6 +4,7 @@ import hashlib
 import importlib.util
 import os
 import re
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -34,7 +35,11 @@ def configure(app, config):
     state = hashlib.sha256()
     for file in sorted((root / "qtutor").rglob("*.py")):
         state.update(file.read_bytes())
-    config.nb_execution_cache_path = str(Path(app.outdir).parent / f".jupyter_cache-{state.hexdigest()[:12]}")
+    build = Path(app.outdir).parent
+    config.nb_execution_cache_path = str(build / f".jupyter_cache-{state.hexdigest()[:12]}")
+    for old in build.glob(".jupyter_cache-*"):
+        if not str(old).startswith(config.nb_execution_cache_path):
+            shutil.rmtree(old)
 
 
 def scripts_of_page(app, pagename, templatename, context, doctree):
@@ -66,6 +71,7 @@ def finish(app, error):
         text = page.read_text("utf8")
         clean = re.sub(r'<link rel="preload" as="font"[^>]*>\s*', "", text)
         clean = clean.replace('role="doc-biblioentry"', 'role="listitem"')  # what a role="list" may hold
+        clean = clean.replace(' aria-label="Toggle hidden content"', "")  # hides the words that are to be seen
         if clean != text:
             page.write_text(clean, "utf8")
     first, title = f"{app.config.root_doc}.html", app.config.html_title

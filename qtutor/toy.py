@@ -89,4 +89,4 @@ def plateau(delta, step=STEP, level=0.5):
     if not ((delta > 0) & (delta <= np.pi / 2)).all():
         raise ValueError(f"delta is the distance from π/2, in (0, π/2]; got {delta}")
     longest = int(np.ceil((np.log(1 / delta.min()) + 5) / np.log1p(2 * step))) + 10
-    return steps_needed(descend(standard, np.pi / 2 - delta, step, longest), level)
+    return (loss(descend(standard, np.pi / 2 - delta, step, longest)) < level).argmax(0)

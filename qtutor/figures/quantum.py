@@ -99,7 +99,7 @@ def steering(box, path, target, u, step, dt=0.2, shown=5):
     figure = Panels("Probability |ψ|²", "Population of each eigenstate", "Control u(t)", columns=2, height=620)
     x, time = np.asarray(box.x) + box.origin, dt * np.arange(len(path))
     figure.add(1, {"type": "bar", "x": x, "y": np.abs(path[step]) ** 2, "name": "state", "marker": {"color": FIRST}},
-               curve(x, np.abs(target) ** 2, SECOND, dash="dash", name="target"))
+               curve(x, np.abs(target) ** 2, width=2, dash="dash", name="target"))
     states = [np.asarray(eigenstate(box, n)) for n in range(1, shown + 1)]
     share = np.abs(path @ np.conj(np.array(states)).T) ** 2
     for look, n, column in zip(LOOKS, range(1, shown + 1), share.T, strict=False):

@@ -14,30 +14,29 @@ def smooth(curves, epochs):
     return (total[..., end] - total[..., start]) / (end - start)
 
 
-def training_curves(history, smoothing=10, log=True, test=False, gradients=None, seeds=None):
+def training_curves(history, smoothing=10, curves="training set", gradient="all", seed="all", log=True):
     """The curves of all seeds (thin) and their mean (thick), as in Fig. 2; Eq. 2 whatever the gradient.
 
-    `test` shows fresh initial states instead of the training set; `gradients` and `seeds` select curves.
+    `curves` is "training set" or "fresh states"; `gradient` and `seed` show one of them alone.
     """
-    figure = Panels("Quantum loss, " + ("fresh initial states" if test else "training set"), height=430)
-    curves = smooth(history.test if test else history.loss, smoothing)
-    chosen = [history.seeds.index(seed) for seed in (history.seeds if seeds is None else seeds)]
-    epochs, words = np.arange(1, history.epochs + 1), []
-    for name, runs in zip(history.gradients, curves, strict=True):
-        shown, look = gradients is None or name in gradients, {"others": history.gradients}
+    figure, (words, names) = Panels(f"Quantum loss, {curves}", height=430), ([], history.gradients)
+    values = smooth(history.test if curves == "fresh states" else history.loss, smoothing)
+    chosen = [n for n, one in enumerate(history.seeds) if seed in ("all", str(one))]
+    epochs = np.arange(1, history.epochs + 1)
+    for name, runs in zip(names, values, strict=True):
+        shown = gradient in ("all", name)
         for number, run in enumerate(runs):
-            figure.add(1, line(epochs, run, name, width=1.2, opacity=0.45, showlegend=False, mode="lines",
-                               visible=shown and number in chosen, **look))
+            figure.add(1, line(epochs, run, name, names, 1.2, opacity=0.45, showlegend=False, mode="lines",
+                               visible=shown and number in chosen))
         mean = np.nanmean(runs[chosen], axis=0)
-        figure.add(1, line(epochs, mean, name, visible=shown, **look))
+        figure.add(1, line(epochs, mean, name, names, visible=shown))
         if shown:
             words.append(f"{NAME.get(name, name)}: {mean[-1]:.2g}")
     figure.x(1, "epoch")
-    figure.y(1, "quantum loss L", type="log" if log else "linear", exponentformat="power")
+    figure.y(1, "quantum loss L", exponentformat="power", **({"type": "log", "dtick": 1} if log else {}))
     count = "one seed" if len(chosen) == 1 else f"{len(chosen)} seeds"
-    return figure.finish(f"Mean loss of {count} at epoch {history.epochs}, "
-                         + (f"smoothed over {smoothing} epochs" if smoothing > 1 else "not smoothed") + " – "
-                         + "; ".join(words) + ".")
+    blur = f"smoothed over {smoothing} epochs" if smoothing > 1 else "not smoothed"
+    return figure.finish(f"Mean loss of {count} at epoch {history.epochs}, {blur} – " + "; ".join(words) + ".")
 
 
 def gradient_sizes(overlap, sizes, epoch):
