@@ -1,7 +1,7 @@
 """The same training in JAX, compiled whole: what the package is measured against.
 
-An epoch of prediction is one compiled scan over its mini batches; a control step is one compiled function whose
-simulator is a scan over tridiagonal solves. All runs of an ensemble are batched by vmap. Adam is written out.
+The mini batches handed over in one call are one compiled scan; the simulator is a scan over tridiagonal solves. All
+runs of an ensemble are batched by vmap. Adam is written out.
 """
 
 from functools import partial
@@ -66,7 +66,8 @@ def initial(rows, sizes):
     layers, start = [], 0
     for fan_in, fan_out in zip(sizes, sizes[1:]):
         middle, end = start + fan_in * fan_out, start + (fan_in + 1) * fan_out
-        layers.append((jnp.asarray(rows[:, start:middle].reshape(-1, fan_in, fan_out)), jnp.asarray(rows[:, middle:end])))
+        weight = rows[:, start:middle].reshape(-1, fan_in, fan_out)
+        layers.append((jnp.asarray(weight), jnp.asarray(rows[:, middle:end])))
         start = end
     zeros = jax.tree.map(jnp.zeros_like, layers)
     return layers, (zeros, zeros), jnp.zeros((), jnp.float32)

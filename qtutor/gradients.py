@@ -2,12 +2,13 @@
 
 Each function takes states and targets and returns one number per sample. Back-propagating that
 number gives exactly the gradient of the paper. A gradient of your own is any function of the same form:
-`qt.gradients["mine"] = lambda psi, target: …`, or pass a mapping to `qt.train`.
+`qt.gradients["mine"] = lambda psi, target: …`, or pass a mapping to `qt.train`. Those here also carry the gradient
+itself, `function.slope(psi, target)`, with respect to psi, which saves the training the way back.
 """
 
 import torch
 
-from .states import check_states, inner, quantum_loss, square_norm
+from .states import check_states, inner, quantum_loss, real_inner, square_norm
 
 SMALLEST_OVERLAP = 1e-6  # for α > 1/2 the gradient grows without bound towards overlap 0; here it stops
 
@@ -23,19 +24,23 @@ def scaled(alpha):
     if not 0 <= alpha <= 1:
         raise ValueError(f"the family runs from α = 0 (S) to α = 1 (−log fidelity); got alpha={alpha}")
 
-    def gradient(psi, target):
-        loss = quantum_loss(psi, target).detach()
+    def slope(psi, target):
         c = inner(target, psi)
-        size = c.detach().abs()
+        size = c.abs()
         tiny = torch.finfo(size.dtype).tiny
         # Not torch.sgn: it is NaN below `tiny`, and its last bit depends on a sample's place in the batch.
-        phase = torch.where(size < tiny, 1.0, c.detach() / size.clamp(min=tiny))
+        phase = torch.where(size < tiny, 1.0, c / size.clamp(min=tiny))
         if alpha > 0.5:
             size = size.clamp(min=SMALLEST_OVERLAP)
         # ∇L = −2 c target, so ∇L / |c|^2α = −2 |c|^(1−2α) · phase · target: no 0/0 at c = 0.
-        number = -2 * (size ** (1 - 2 * alpha) * phase.conj() * c).real
+        return (-2 * size ** (1 - 2 * alpha) * phase)[..., None] * target
+
+    def gradient(psi, target):
+        loss = quantum_loss(psi.detach(), target.detach())
+        number = real_inner(slope(psi.detach(), target.detach()), psi)  # has that slope, and gets its value here:
         return (number - number.detach()) + _value(loss, alpha)
 
+    gradient.slope = slope
     return gradient
 
 
@@ -50,6 +55,9 @@ def mean_squared_error(psi, target):
     """Return ½ ‖psi − target‖² per sample, whose gradient is L2, psi − target (Eq. 5)."""
     check_states(psi, target)
     return 0.5 * square_norm(psi - target)
+
+
+mean_squared_error.slope = torch.sub
 
 
 class Gradients(dict):

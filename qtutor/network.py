@@ -18,13 +18,20 @@ def parameter_count(sizes):
     return sum((fan_in + 1) * fan_out for fan_in, fan_out in zip(sizes, sizes[1:], strict=False))
 
 
-def initial_weights(sizes, seeds):
-    """Return one row of weights per seed, shape (seeds, padded parameters): Glorot uniform, biases 0."""
+# name -> half the width of the uniform distribution from which the weights of a layer are drawn
+INITIALISATIONS = {
+    "glorot": lambda fan_in, fan_out: math.sqrt(6 / (fan_in + fan_out)),
+    "he": lambda fan_in, fan_out: math.sqrt(6 / fan_in),
+}
+
+
+def initial_weights(sizes, seeds, initialisation="glorot"):
+    """Return one row of weights per seed, shape (seeds, padded parameters): uniform weights, biases 0."""
     rows = torch.zeros(len(seeds), math.ceil(parameter_count(sizes) / PADDING) * PADDING)
     for row, seed in zip(rows, seeds, strict=True):
         generator = torch.Generator().manual_seed(int(seed))
         for weight, _ in layers(row[None], sizes):
-            limit = math.sqrt(6 / (weight.shape[1] + weight.shape[2]))
+            limit = INITIALISATIONS[initialisation](*weight.shape[1:])
             weight.copy_((2 * torch.rand(weight.shape, generator=generator) - 1) * limit)
     return rows
 
@@ -37,23 +44,24 @@ def layers(rows, sizes):
     return [(weight.view(-1, *shape), bias[:, None]) for shape, weight, bias in zip(shapes, parts, parts)]
 
 
+# float32, or the loop below would compute in double precision
+HALF, END, A0, A1, A2, B1, B2, B3 = np.array([0.5, 4.5, 135135, 17325, 378, 62370, 3150, 28], np.float32)
+
+
 @numba.njit(cache=True, error_model="numpy")
 def _tanh(z):
-    """tanh in place, to four units in the last place: ten times faster than torch's.
+    """tanh in place, to four units in the last place: five times faster than torch's.
 
     tanh x/2 is Lambert's continued fraction x/2 / (1 + x²/4 / (3 + x²/4 / (5 + …))), cut after 13 and written
     as p/q; then tanh x = 2pq / (p² + q²).
     """
     for i in range(len(z)):
-        x = z[i] * F[0]
-        x = F[1] if x > F[1] else -F[1] if x < -F[1] else x  # a NaN stays one
+        x = HALF * z[i]
+        x = END if x > END else -END if x < -END else x  # a NaN stays one
         s = x * x
-        p = x * (F[5] + s * (F[4] + s * (F[3] + s)))
-        q = F[5] + s * (F[7] + s * (F[6] + s * F[2]))
+        p = x * (A0 + s * (A1 + s * (A2 + s)))
+        q = A0 + s * (B1 + s * (B2 + s * B3))
         z[i] = (p + p) * q / (p * p + q * q)
-
-
-F = tuple(np.array([0.5, 4.5, 28, 378, 17325, 135135, 3150, 62370], np.float32))  # plain numbers would be doubles
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -65,7 +73,7 @@ def _tanh_backward(gradient, h):
 
 def tanh_(z):
     """tanh in place."""
-    if z.device.type != "cpu":
+    if z.device.type != "cpu" or z.dtype != torch.float32:
         return z.tanh_()
     _tanh(z.view(-1).numpy())
     return z
@@ -73,7 +81,7 @@ def tanh_(z):
 
 def tanh_backward_(gradient, h):
     """gradient · (1 − h²) in place, for h = tanh z."""
-    if h.device.type != "cpu":
+    if h.device.type != "cpu" or h.dtype != torch.float32:
         return gradient.mul_(1 - h.square())
     _tanh_backward(gradient.view(-1).numpy(), h.view(-1).numpy())
     return gradient
@@ -87,27 +95,28 @@ ACTIVATIONS = {
 
 
 class Network(torch.autograd.Function):
-    """Network.apply(rows, x, sizes, activation): x (runs, batch, in) → (runs, batch, out), derivative in rows."""
+    """Network.apply(rows, x, sizes, activation): x (runs, batch, in) → (runs, batch, out).
+
+    Its derivative is the one in the rows.
+    """
 
     @staticmethod
     def forward(ctx, rows, x, sizes, activation):
-        act, _ = ACTIVATIONS[activation]
         hidden, views = [x], layers(rows, sizes)
         for weight, bias in views[:-1]:
-            hidden.append(act(torch.baddbmm(bias, hidden[-1], weight)))
-        ctx.settings = (sizes, activation)
-        ctx.save_for_backward(rows, *hidden)
+            hidden.append(ACTIVATIONS[activation][0](torch.baddbmm(bias, hidden[-1], weight)))
+        ctx.held = (rows, views, hidden, activation)
         weight, bias = views[-1]
         return torch.baddbmm(bias, hidden[-1], weight)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, gradient):
-        rows, *hidden = ctx.saved_tensors
-        sizes, activation = ctx.settings
-        parts = [rows.new_zeros(len(rows), rows.shape[1] - parameter_count(sizes))]
-        for (weight, _), h in reversed(list(zip(layers(rows, sizes), hidden))):
+        rows, views, hidden, activation = ctx.held
+        parts = []
+        for place, ((weight, _), h) in reversed(list(enumerate(zip(views, hidden)))):
             parts += [gradient.sum(1), torch.bmm(h.mT, gradient).flatten(1)]
-            if len(parts) < 2 * len(hidden):
+            if place:
                 gradient = ACTIVATIONS[activation][1](torch.bmm(gradient, weight.mT), h)
-        return torch.cat(parts[::-1], dim=1), None, None, None
+        padding = rows.shape[1] - sum(part.shape[1] for part in parts)
+        return torch.cat([*parts[::-1], rows.new_zeros(len(rows), padding)], dim=1), None, None, None

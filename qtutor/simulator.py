@@ -13,7 +13,7 @@ import numba
 import numpy as np
 import torch
 
-from .states import check_states
+from .inputs import check_run
 
 BLOCK = 64  # samples marched together: their rows stay in the processor's nearest memory
 
@@ -44,17 +44,14 @@ def evolve(psi, u, box, dt=0.2):
     the discrete scheme. Works in double precision inside, returns the type of psi. Raises ValueError for
     states of another norm or grid, a complex or non-finite u, dt ≤ 0 and batch axes that do not match.
     """
-    _check(psi, u, box, dt)
-    batch = torch.broadcast_shapes(psi.shape[:-1], u.shape[:-1])
-    samples, steps = math.prod(batch), u.shape[-1]
-    wide = psi.to(torch.complex128).expand(*batch, box.points).reshape(samples, box.points)
-    u = u.to(torch.float64).expand(*batch, steps).reshape(samples, steps)
+    batch = check_run(psi, u, box, dt)
+    psi, u = (part.expand(*batch, -1).reshape(math.prod(batch), part.shape[-1]) for part in (psi, u))
     if psi.device.type == "cpu":
-        final = _Evolve.apply(wide, u, box, dt)
+        final = _Evolve.apply(psi, u, box, dt)
     else:
-        final = wide
-        for k in range(steps):
-            final = step(final, u[:, k], box, dt)
+        final = psi.to(torch.complex128)
+        for k in range(u.shape[-1]):
+            final = step(final, u[:, k].to(torch.float64), box, dt)
     return final.reshape(*batch, box.points).to(psi.dtype)
 
 
@@ -66,19 +63,16 @@ def trajectory(psi, steps, box, dt=0.2, potential=None, u=None):
     if int(steps) != steps or steps < 0:
         raise ValueError(f"steps must be a whole number, 0 or more; got {steps}")
     u = torch.zeros(steps, dtype=torch.float64, device=psi.device) if u is None else u
-    _check(psi, u, box, dt)
+    batch = check_run(psi, u, box, dt)
     if u.shape[-1] != steps:
         raise ValueError(f"u has {u.shape[-1]} values for {steps} steps; give one value per step")
     if potential is not None:
         potential = torch.as_tensor(potential, dtype=torch.float64)
         if potential.shape != (box.points,) or not torch.isfinite(potential).all():
             raise ValueError(f"the potential needs {box.points} finite values, one per grid point of the box")
-    batch = torch.broadcast_shapes(psi.shape[:-1], u.shape[:-1])
-    samples = math.prod(batch)
-    wide = psi.detach().cpu().to(torch.complex128).expand(*batch, box.points).reshape(samples, box.points)
-    u = u.detach().cpu().to(torch.float64).expand(*batch, steps).reshape(samples, steps)
-    path = np.empty((steps + 1, box.points, 2, samples))
-    path[0] = _parts(wide)
+    first, u = (part.detach().expand(*batch, -1).reshape(math.prod(batch), part.shape[-1]) for part in (psi, u))
+    path = np.empty((steps + 1, box.points, 2, len(first)))
+    path[0] = _parts(first)
     norm = _norm(path[0])
     diagonal, slope, e = _matrix(box, float(dt))
     if potential is not None:
@@ -103,16 +97,17 @@ class _Evolve(torch.autograd.Function):
         final = path[steps % len(path)]
         _restore(final, norm)
         ctx.held = (path, controls, matrix)
-        return _states(final)
+        return _states(final).to(psi.dtype)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, gradient):
         path, controls, matrix = ctx.held
         # Each step is a symmetric unitary U, so U† = conj(U): the conjugate gradient takes the same step.
-        mu = np.ascontiguousarray(_parts(gradient.conj()))
+        mu = np.array(_parts(gradient.conj()), dtype=float, order="C")
         grad_u = _backward(mu, path, controls, *matrix)
-        return _states(mu).conj(), torch.from_numpy(grad_u.T), None, None
+        grad_psi = _states(mu).conj() if ctx.needs_input_grad[0] else None
+        return grad_psi, torch.from_numpy(grad_u.T), None, None
 
 
 # The loops compute with real numbers, (N, 2, samples): real part, imaginary part. Twice as fast as with complex
@@ -187,7 +182,8 @@ def _parts(psi):
 
 def _states(parts):
     """The way back: (..., N, 2, samples) → complex (samples, ..., N)."""
-    return torch.view_as_complex(torch.from_numpy(parts).movedim(-1, 0).contiguous())
+    parts = torch.from_numpy(parts).movedim(-1, 0)
+    return torch.view_as_complex(parts.clone(memory_format=torch.contiguous_format))
 
 
 def _norm(parts):
@@ -211,27 +207,4 @@ def _matrix(box, dt):
 
 def _rows(u):
     """Controls as the marching loops want them: (T, samples), contiguous."""
-    return np.ascontiguousarray(u.numpy(force=True).T)
-
-
-def _check(psi, u, box, dt):
-    check_states(psi)
-    if psi.shape[-1] != box.points:
-        raise ValueError(f"states have {psi.shape[-1]} grid points, the box has {box.points}; "
-                         f"make them with the same box, or take qt.Box(points={psi.shape[-1]})")
-    if not 0 < dt < np.inf:
-        raise ValueError(f"dt must be positive and finite; got {dt}. To run backwards, evolve psi.conj() "
-                         "with u.flip(-1) and conjugate the result")
-    if not torch.is_tensor(u) or not u.is_floating_point() or u.dim() == 0:
-        raise ValueError(f"u must be a real floating-point tensor, one value per step; got "
-                         f"{getattr(u, 'dtype', type(u).__name__)}")
-    if u.numel() and not all(map(torch.isfinite, u.detach().aminmax())):
-        where = tuple(torch.nonzero(~torch.isfinite(u))[0].tolist())
-        raise ValueError(f"u is not finite at (sample…, step) {where}; give every step a finite number")
-    if psi.shape[:-1] == u.shape[:-1]:
-        return
-    try:
-        torch.broadcast_shapes(psi.shape[:-1], u.shape[:-1])
-    except RuntimeError:
-        raise ValueError(f"batch axes do not match: psi has {tuple(psi.shape[:-1])}, "
-                         f"u has {tuple(u.shape[:-1])}; give each state its own u, or one for all") from None
+    return np.array(u.numpy(force=True).T, dtype=float, order="C")

@@ -26,6 +26,7 @@ class Task:
     data_seed: int = _set(0, "our choice: one data set for all runs")
     width: int = _set(64, "our choice: about 10 000 parameters (paper 3) in two hidden layers")
     activation: str = _set("tanh", "our choice: the authors' neighbouring codes")
+    initialisation: str = _set("glorot", "our choice: Glorot uniform, zero biases, the authors' neighbouring codes")
     learning_rate: float = _set(0.005, "paper 3.1, 3.2: Adam")
     optimiser: str = _set("Adam", "paper 3.1, 3.2")
     shuffle: bool = _set(True, "our choice: a new permutation each epoch")

@@ -3,18 +3,18 @@
 A seed fixes the initial weights and the data order, the same for every gradient. A run never sees the others.
 """
 
-import math
 import time
 from contextlib import contextmanager
 
 import numpy as np
 import torch
 from torch.nn.functional import embedding as take
+from torch.optim.adam import adam as adam_step
 from tqdm.auto import tqdm
 
 from .gradients import gradients as named_gradients
 from .history import History, settings
-from .network import ACTIVATIONS, Network, initial_weights
+from .network import ACTIVATIONS, INITIALISATIONS, Network, initial_weights
 from .states import quantum_loss
 from .tasks import features
 
@@ -24,12 +24,8 @@ LARGEST = 1e15  # a network whose output reaches this has diverged; soon its squ
 
 def adam(rows, slope, memory, rate):
     """One step of Adam (Kingma and Ba 2015) with its usual constants."""
-    memory["step"] += 1
-    step = int(memory["step"])
-    fast, slow = 1 - 0.9**step, math.sqrt(1 - 0.999**step)  # both averages start from 0 and are too small by this
-    memory["mean"].lerp_(slope, 0.1)
-    memory["square"].mul_(0.999).addcmul_(slope, slope, value=0.001)
-    rows.addcdiv_(memory["mean"], memory["square"].sqrt().add_(slow * 1e-8), value=-rate * slow / fast)
+    adam_step([rows], [slope], [memory["mean"]], [memory["square"]], [], [memory["step"]], fused=True,
+              lr=rate, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0, amsgrad=False, maximize=False)
 
 
 def gradient_descent(rows, slope, memory, rate):
@@ -61,6 +57,8 @@ def train(task, gradients=("S", "L2", "M"), seeds=range(3), epochs=None, progres
         raise ValueError(f"unknown optimiser {task.optimiser!r}; there are {', '.join(OPTIMISERS)}")
     if task.activation not in ACTIVATIONS:
         raise ValueError(f"unknown activation {task.activation!r}; there are {', '.join(ACTIVATIONS)}")
+    if task.initialisation not in INITIALISATIONS:
+        raise ValueError(f"unknown initialisation {task.initialisation!r}; there are {', '.join(INITIALISATIONS)}")
     history = History(settings(task), list(functions), seeds, device=str(device)) if resume is None else resume
     history.check_continues(settings(task), list(functions), seeds)
     with _one_thread(), torch.enable_grad():  # puts back what an interrupt inside torch.no_grad leaves off
@@ -123,25 +121,26 @@ class _Ensemble:
         self.states, self.targets = (part.to(device) for part in task.data())
         self.fresh = tuple(part.to(device) for part in task.data(fresh=True))
         self.inputs = features(self.states)
-        self.rows = initial_weights(task.sizes, seeds).repeat(len(functions), 1).to(device)
-        self.memory = {"step": torch.zeros(()), "mean": torch.zeros_like(self.rows),
+        self.rows = initial_weights(task.sizes, seeds, task.initialisation).repeat(len(functions), 1).to(device)
+        self.memory = {"step": torch.zeros((), device=device), "mean": torch.zeros_like(self.rows),
                        "square": torch.zeros_like(self.rows)}
         self.dead = torch.zeros(len(self.rows), dtype=torch.bool, device=device)
 
     def epoch(self, number):
         """Train one epoch; return the mean quantum loss of every run over its samples, (gradients, seeds)."""
         order = torch.stack([self._order(seed, number) for seed in self.seeds]).to(self.device)
-        losses = []
-        for samples in order.split(self.task.batch, dim=1):
-            inputs, states, target = (take(samples, part) for part in (self.inputs, self.states, self.targets))
-            rows = self.rows.detach().requires_grad_()
-            psi = self._predict(rows, *(torch.cat([part] * len(self.functions)) for part in (inputs, states)))
-            psi = psi.unflatten(0, (-1, len(self.seeds)))
-            numbers = [function(own, target) for function, own in zip(self.functions.values(), psi)]
-            share = [torch.full_like(number, 1 / samples.shape[1]) for number in numbers]  # in the mean of the batch
-            slope, = torch.autograd.grad(numbers, rows, share)
-            OPTIMISERS[self.task.optimiser](self.rows, slope, self.memory, self.task.learning_rate)
-            losses.append(quantum_loss(psi.detach(), target))
+        losses, copies, batch = [], len(self.functions), self.task.batch
+        for samples in order.split(batch * max(1, 200 // batch), dim=1):  # small batches are looked up together
+            inputs, states, targets = (take(samples, part) for part in (self.inputs, self.states, self.targets))
+            seen = []
+            for x, start, target in zip(*(part.split(batch, dim=1) for part in (inputs, states, targets))):
+                rows = self.rows.detach().requires_grad_()
+                psi = self._predict(rows, torch.cat([x] * copies), torch.cat([start] * copies))
+                seen.append(psi.detach().unflatten(0, (copies, -1)))
+                slopes = [_slope(function, own, target) for function, own in zip(self.functions.values(), seen[-1])]
+                slope, = torch.autograd.grad(psi, rows, torch.cat(slopes).div_(x.shape[1]))  # the mean of the batch
+                OPTIMISERS[self.task.optimiser](self.rows, slope, self.memory, self.task.learning_rate)
+            losses.append(quantum_loss(torch.cat(seen, dim=2), targets))
         return self._shape(torch.cat(losses, -1).mean(-1, dtype=torch.float64).flatten())
 
     @torch.no_grad()
@@ -194,6 +193,14 @@ def _functions(gradients):
     if isinstance(gradients, str):
         gradients = (gradients,)
     return dict(gradients) if hasattr(gradients, "items") else {name: named_gradients[name] for name in gradients}
+
+
+def _slope(function, psi, target):
+    """Return the gradient of the function's numbers in psi."""
+    if hasattr(function, "slope"):
+        return function.slope(psi, target)
+    psi = psi.clone().requires_grad_()
+    return torch.autograd.grad(function(psi, target).sum(), psi)[0]
 
 
 @contextmanager

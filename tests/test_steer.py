@@ -34,7 +34,8 @@ def page(tmp_path, monkeypatch):
 
     def write(*figures):
         body = "".join(one._repr_html_() for one in figures)
-        style, *scripts = ((ROOT / "qtutor" / "browser" / name).read_text("utf8") for name in ("book.css", "scheme.js", "steer.js"))
+        files = (ROOT / "qtutor" / "browser" / name for name in ("book.css", "scheme.js", "steer.js"))
+        style, *scripts = (file.read_text("utf8") for file in files)
         (tmp_path / "scheme.js").write_text(scripts[0], "utf8")
         (tmp_path / "steer.js").write_text(scripts[1], "utf8")
         theme = ":root { --pst-color-background: #fff; --pst-color-text-base: #222; --pst-color-text-muted: #555; } " \

@@ -236,3 +236,12 @@ def test_the_number_of_threads_is_put_back():
 def test_bad_input_gets_a_sentence_that_teaches(call, says):
     with pytest.raises((ValueError, KeyError), match=says):
         call()
+
+
+def test_an_interrupt_inside_no_grad_leaves_gradients_on():
+    def rude(psi, target):
+        torch.set_grad_enabled(False)
+        raise KeyboardInterrupt
+
+    assert train(CONTROL, {"rude": rude}).interrupted
+    assert torch.is_grad_enabled()
