@@ -70,7 +70,10 @@ def live(draw, controls):
             trace.on_click(set_by_click(widgets[target]))
     for control in widgets.values():
         control.observe(follow, "value")
-    box = w.VBox([*widgets.values(), shown, caption])
+    films = [w.Play(max=len(c.values) - 1, interval=300, description=c.label) for c in controls if c.plays]
+    for film, slider in zip(films, (widgets[c.name] for c in controls if c.plays)):
+        w.jslink((film, "value"), (slider, "index"))
+    box = w.VBox([*widgets.values(), *films, shown, caption])
     box.controls, box.figure, box.caption = widgets, shown, caption
     return box
 

@@ -93,6 +93,8 @@ def _control_html(c, me):
             f'<input type="range" id="{me}" {about} min="0" max="{most}" step="1" value="{c.start}" '
             f'aria-valuetext="{now}">{output}'
         )
+        if c.plays:
+            field += f'<button type="button" class="qt-play" data-plays="{me}">play</button>'
     return f'<div class="qt-control"><label for="{me}">{label}</label>{field}</div>'
 
 

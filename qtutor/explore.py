@@ -16,7 +16,8 @@ def explore(figure, *, start=None, labels=None, **controls):
     """Show `figure(**values)` with a control per name: numbers: slider; texts: choice; booleans: switch.
 
     `figure` returns a plotly Figure whose `layout.meta["alt"]` says in words what it shows; without controls
-    it may be the Figure itself. `start` and `labels` give the initial values and the visible names. Returns
+    it may be the Figure itself. `start` and `labels` give the initial values and the visible names. A
+    slider whose name starts with `time_` gets a play button. Returns
     ipywidgets in a kernel; while the book is built (QTUTOR_STATIC=1), a page element with all figures inside.
     """
     import plotly.graph_objects as go  # takes a while, and training needs none of it
@@ -58,6 +59,7 @@ class _Control:
         else:
             raise ValueError(f"control {name!r} needs finite numbers, texts, or [False, True], not a mixture")
         self.texts = _texts(self.values)
+        self.plays = self.kind == "slider" and name.startswith("time_")  # a film, not only a slider
         self.start = self._place(start.get(name, first))
 
     def _place(self, value):

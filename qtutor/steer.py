@@ -81,7 +81,7 @@ class Steer:
 
         start, psi = next(iter(states.items()))
         overlap = inner(target[1].cpu(), evolve(psi.cpu(), torch.zeros(steps), box, dt)).abs().square().item()
-        self.alt = f"As long as u is 0, {start} ends with an overlap squared of {overlap:.3f} with {target[0]}."
+        self.alt = f"As long as u is 0, {start} ends with a fidelity of {overlap:.3f} with {target[0]}."
         self.data = {
             "x": box.x.tolist(), "dx": box.dx, "walls": [-box.origin, box.length - box.origin], "dt": dt,
             "steps": steps, "limit": limit, "target": _parts(*target),

@@ -186,3 +186,17 @@ def test_figures_are_those_of_python(page, site, chromium):
         assert tab.locator(".qt-figure").count() == len(calls)
         for number, (figure, controls) in enumerate(calls):
             compare(tab, number, figure, controls)
+
+
+def test_a_film_plays_and_stops(site, chromium):
+    with open_page(chromium, "book/07_control.html", base=site) as (tab, missteps):
+        button = tab.locator(".qt-play").first
+        button.scroll_into_view_if_needed()
+        slider = tab.locator("#" + button.get_attribute("data-plays"))
+        button.press("Enter")
+        tab.wait_for_function("s => Number(s.value) >= 2", arg=slider.element_handle())
+        button.press("Enter")
+        rest = slider.input_value()
+        tab.wait_for_timeout(600)
+        assert slider.input_value() == rest and button.inner_text() == "play"
+        assert missteps == []

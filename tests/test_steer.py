@@ -19,7 +19,7 @@ BOX = qt.Box()
 STATES = {"ground state": qt.eigenstate(BOX, 1), "mix <1 & 2>": qt.superpositions(BOX, 1, seed=5)[0]}
 TARGET = ("eigenstate 4", qt.eigenstate(BOX, 4))
 NETWORK = {name: 15 * torch.sin(torch.arange(50) * (0.3 + i)) for i, name in enumerate(STATES)}
-READOUT = re.compile(r"Final overlap squared (\d\.\d{3}) \(loss (\S+)\)")
+READOUT = re.compile(r"Final fidelity (\d\.\d{3}) \(loss (\S+)\)")
 
 
 def figure(**settings):

@@ -217,6 +217,9 @@
       input.dispatchEvent(new Event("input", { bubbles: true }));
     }
 
+    element.addEventListener("click", (event) => {
+      if (event.target.matches(".qt-play")) film(event.target, document.getElementById(event.target.dataset.plays));
+    });
     element.addEventListener("input", () => {
       changed = changed || performance.now();
       me.ready.then(me.redraw);
@@ -227,6 +230,23 @@
   }
 
   // ------------------------------------------------------------------ all figures of the page
+
+  // Move a slider step by step; a second press, or the end, stops it.
+  function film(button, slider) {
+    if (button.timer) return stop();
+    if (slider.value === slider.max) slider.value = slider.min;
+    button.textContent = "stop";
+    button.timer = setInterval(() => {
+      slider.stepUp();
+      slider.dispatchEvent(new Event("input", { bubbles: true }));
+      if (slider.value === slider.max) stop();
+    }, 200);
+    function stop() {
+      clearInterval(button.timer);
+      button.timer = 0;
+      button.textContent = "play";
+    }
+  }
 
   function begin() {
     const near = new IntersectionObserver((entries) => {

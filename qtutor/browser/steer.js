@@ -87,14 +87,14 @@
     }
 
     function drawOverlap(other) {
-      const to = axes(svg.overlap, [0, steps * dt], [0, 1], "overlap squared with the target", "time t");
+      const to = axes(svg.overlap, [0, steps * dt], [0, 1], "fidelity with the target", "time t");
       const k = Number(field.shown.value), now = me.path.overlap[k], x = to.px(k * dt);
       const high = to.py(now) < ABOVE + 22, edge = x > to.width - RIGHT - 50;
       svg.overlap.innerHTML = to.markup + line("moment", [[x, ABOVE], [x, to.height - BELOW]]) +
         (other ? dashed(curve(to, other.overlap)) : "") + line("ours", curve(to, me.path.overlap)) +
         `<circle class="dot" r="5" cx="${x}" cy="${to.py(now)}"/>` +
         label([x + (edge ? -9 : 9), to.py(now) + (high ? 20 : -9)], now.toFixed(3), `class="value" text-anchor="${edge ? "end" : "start"}"`);
-      svg.overlap.setAttribute("aria-label", `Overlap squared with ${target.name}: ${now.toFixed(3)} after step ${k}, ` +
+      svg.overlap.setAttribute("aria-label", `Fidelity with ${target.name}: ${now.toFixed(3)} after step ${k}, ` +
         `${me.path.overlap[steps].toFixed(3)} at the end, highest ${Math.max(...me.path.overlap).toFixed(3)}.`);
     }
 
@@ -118,8 +118,8 @@
       field.value.value = me.u[k - 1];
       say(field.step, `${k}`, `step ${k} of ${steps}, u is ${text(me.u[k - 1])}`);
       say(field.value, text(me.u[k - 1]));
-      say(field.shown, shown === steps ? `${steps}, the last` : `${shown}`, `step ${shown}, overlap squared ${me.path.overlap[shown].toFixed(3)}`);
-      let words = `Final overlap squared ${final.toFixed(3)} (loss ${loss(final)}) with ${target.name}, starting from ${state().name}.`;
+      say(field.shown, shown === steps ? `${steps}, the last` : `${shown}`, `step ${shown}, fidelity ${me.path.overlap[shown].toFixed(3)}`);
+      let words = `Final fidelity ${final.toFixed(3)} (loss ${loss(final)}) with ${target.name}, starting from ${state().name}.`;
       if (shown < steps) words += ` After step ${shown} it is ${me.path.overlap[shown].toFixed(3)}.`;
       if (other && setup.presets[Number(field.start.value)] !== reference) words += ` ${name(reference)} reaches ${other.overlap[steps].toFixed(3)} from the same state.`;
       if (caption.textContent !== words) caption.textContent = words;

@@ -58,22 +58,26 @@ def eigenstates(box, n, psi, energy):
                          f"The bars add up to {(y**2).sum():.3f}.")
 
 
-def wave_packet(box, time, density, label):
+def wave_packet(box, time, density, label, norm=True):
     """The probability |ψ|² over x and t as a picture, and the norm ‖ψ‖ against t; density is (times, N)."""
     time, density = np.asarray(time), np.asarray(density)
-    norm = np.sqrt(density.sum(1))
-    figure = Panels("Probability |ψ|², up to 0.3", "Norm ‖ψ‖, from 10⁻³ to 10³", height=400)
+    sizes, titles = np.sqrt(density.sum(1)), ("Probability |ψ|², up to 0.3", "Norm ‖ψ‖, from 10⁻³ to 10³")
+    figure = Panels(*titles[: 1 + norm], height=400)
     violet = [[0, "rgba(138,99,210,0)"], [1, "rgba(138,99,210,1)"]]
     figure.add(1, {"type": "heatmap", "x": np.asarray(box.x) + box.origin, "y": time, "z": np.clip(density, 0, 0.3),
                    "zmin": 0, "zmax": 0.3, "showscale": False, "hoverinfo": "skip", "colorscale": violet})
-    figure.add(2, curve(time, np.ones_like(time), width=1.2),
-               _pointed(time, np.clip(norm, 1e-3, 1e3), LOOKS[0], showlegend=False))
     figure.x(1, "x", range=[0, box.length])
     figure.y(1, "time t")
+    if not norm:
+        place = density @ (np.asarray(box.x) + box.origin)
+        return figure.finish(f"{label}, {len(time)} times: the mean place moves between x = {place.min():.2f} "
+                             f"and x = {place.max():.2f}.")
+    figure.add(2, curve(time, np.ones_like(time), width=1.2),
+               _pointed(time, np.clip(sizes, 1e-3, 1e3), LOOKS[0], showlegend=False))
     figure.x(2, "time t")
     figure.y(2, "norm ‖ψ‖", type="log", range=[-3.1, 3.1], dtick=1, exponentformat="power")
-    drift = abs(norm[-1] - 1)
-    end = f"{norm[-1]:.2g}" if drift > 1e-3 else f"1, to {max(drift, 1e-16):.0e}"
+    drift = abs(sizes[-1] - 1)
+    end = f"{sizes[-1]:.2g}" if drift > 1e-3 else f"1, to {max(drift, 1e-16):.0e}"
     return figure.finish(f"{label}. After {len(time) - 1} steps, at t = {time[-1]:.3g}, the norm is {end}.")
 
 
@@ -94,9 +98,10 @@ def convergence(dt, errors, marked=0.2):
 
 
 def steering(box, path, target, u, step, dt=0.2, shown=5):
-    """A steered state at one step, beside its target, its populations and its control; path is (T + 1, N)."""
+    """A steered state at one step: density, populations, fidelity and control; path is (T + 1, N)."""
     path, target, u = np.asarray(path), np.asarray(target), np.asarray(u)
-    figure = Panels("Probability |ψ|²", "Population of each eigenstate", "Control u(t)", columns=2, height=620)
+    figure = Panels("Probability |ψ|²", "Population of each eigenstate", "Fidelity with the target", "Control u(t)",
+                    columns=2, height=620)
     x, time = np.asarray(box.x) + box.origin, dt * np.arange(len(path))
     figure.add(1, {"type": "bar", "x": x, "y": np.abs(path[step]) ** 2, "name": "state", "marker": {"color": FIRST}},
                curve(x, np.abs(target) ** 2, width=2, dash="dash", name="target"))
@@ -104,18 +109,21 @@ def steering(box, path, target, u, step, dt=0.2, shown=5):
     share = np.abs(path @ np.conj(np.array(states)).T) ** 2
     for look, n, column in zip(LOOKS, range(1, shown + 1), share.T, strict=False):
         figure.add(2, curve(time, column, look[0], dash=look[1], name=f"φ{n}"))
+    reached = np.abs(path @ np.conj(target)) ** 2
     stairs = {"line": {"color": FIRST, "width": 2, "shape": "hv"}}
-    figure.add(3, curve(time[:-1], u, FIRST, showlegend=False, **stairs))
+    figure.add(3, curve(time, reached, FIRST, showlegend=False))
+    figure.add(4, curve(time, np.append(u, u[-1]), FIRST, showlegend=False, **stairs))
     now = [time[step], time[step]]
-    figure.add(2, curve(now, [0, 1], width=1.5, dash="dot"))
-    figure.add(3, curve(now, [u.min(), u.max()], width=1.5, dash="dot"))
+    for panel, ends in ((2, [0, 1]), (3, [0, 1]), (4, [u.min(), u.max()])):
+        figure.add(panel, curve(now, ends, width=1.5, dash="dot"))
     figure.x(1, "x")
     figure.y(1, "|ψ|²", range=[0, 0.32])
     figure.x(2, "time t")
     figure.y(2, "|⟨φₙ, ψ⟩|²", range=[-0.03, 1.03])
     figure.x(3, "time t")
-    figure.y(3, "u")
-    fidelity = abs(np.vdot(target, path[step])) ** 2
-    parts = ", ".join(f"φ{n} {value:.2f}" for n, value in enumerate(share[step], start=1))
-    return figure.finish(f"After {step} of {len(u)} steps the fidelity with the target is {fidelity:.3f}. "
+    figure.y(3, "|⟨target, ψ⟩|²", range=[-0.03, 1.03])
+    figure.x(4, "time t", range=[0, time[-1]])
+    figure.y(4, "u")
+    parts = ", ".join(f"φ{n} {value:.3f}" for n, value in enumerate(share[step], start=1))
+    return figure.finish(f"After {step} of {len(u)} steps the fidelity with the target is {reached[step]:.3f}. "
                          f"Populations: {parts}.")

@@ -26,7 +26,7 @@ def training_curves(history, smoothing=10, curves="training set", gradient="all"
     for name, runs in zip(names, values, strict=True):
         shown = gradient in ("all", name)
         for number, run in enumerate(runs):
-            figure.add(1, line(epochs, run, name, names, 1.2, opacity=0.45, showlegend=False, mode="lines",
+            figure.add(1, line(epochs, run, name, names, 1.2, opacity=0.6, showlegend=False, mode="lines",
                                visible=shown and number in chosen))
         mean = np.nanmean(runs[chosen], axis=0)
         figure.add(1, line(epochs, mean, name, names, visible=shown))
@@ -44,7 +44,7 @@ def gradient_sizes(overlap, sizes, epoch):
     figure = Panels("Size of the gradient of each sample", "How many samples have which overlap", height=390)
     overlap = np.asarray(overlap)
     for name, size in sizes.items():
-        figure.add(1, dots(overlap, size, name, 5, opacity=0.6, showlegend=True))
+        figure.add(1, dots(overlap, size, name, 6, opacity=0.8, showlegend=True))
     edges = np.linspace(0, 1, 21)
     share = np.histogram(overlap, edges)[0] / len(overlap)
     figure.add(2, {"type": "bar", "x": (edges[1:] + edges[:-1]) / 2, "y": share, "showlegend": False,
@@ -78,31 +78,31 @@ def prediction(box, true, answers, label):
     return figure.finish(f"{label}. Quantum loss between truth and answer: " + ", ".join(words) + ".")
 
 
-def rollout(fidelity, names):
-    """Fidelity per step when a network is fed its own answers; fidelity maps a name to (states, steps + 1)."""
-    figure, words = Panels("Fidelity with the true state, step by step", height=360), []
+def rollout(losses, names):
+    """Quantum loss per step when a network is fed its own answers; losses maps a name to (states, steps + 1)."""
+    figure, words = Panels("Quantum loss against the true state, step by step", height=380), []
     for name in names:
-        values = np.asarray(fidelity[name])
-        count = np.arange(values.shape[1])
+        values = np.asarray(losses[name])[:, 1:]
+        count = np.arange(1, values.shape[1] + 1)
         low, middle, high = np.quantile(values, [0.1, 0.5, 0.9], axis=0)
         band = {"x": np.concatenate([count, count[::-1]]), "y": np.concatenate([low, high[::-1]])}
         figure.add(1, curve(band["x"], band["y"], COLOUR[name], 0, fill="toself", opacity=0.18, showlegend=False,
                             hoverinfo="skip"), line(count, middle, name))
-        words.append(f"{NAME[name]}: {middle[-1]:.3f}")
+        words.append(f"{NAME[name]}: {middle[-1]:.1e}")
     figure.x(1, "step")
-    figure.y(1, "fidelity |⟨true, network⟩|²", range=[-0.03, 1.03])
-    return figure.finish(f"Median fidelity after {len(count) - 1} steps of a network's own – " + "; ".join(words)
+    figure.y(1, "quantum loss L", type="log", exponentformat="power", dtick=1)
+    return figure.finish(f"Median loss after {len(count)} steps of a network's own – " + "; ".join(words)
                          + ". The bands hold 80 % of the states.")
 
 
-def controls(time, signals, name="M"):
-    """Control signals in the colour of a gradient; signals maps a label to (T,), late ones drawn stronger."""
+def controls(time, signals, fidelity, name="M"):
+    """Control signals in the colour of a gradient, late ones stronger; `signals` and `fidelity` map labels."""
     figure, words = Panels("Control signal u(t)", height=360), []
     for number, (label, values) in enumerate(signals.items(), start=1):
         strong = number / len(signals)
         stairs = {"color": COLOUR[name], "width": 1 + 2 * strong, "shape": "hv"}
-        figure.add(1, curve(time, values, name=label, opacity=0.2 + 0.8 * strong, line=stairs))
-        words.append(f"{label}: between {np.min(values):.1f} and {np.max(values):.1f}")
-    figure.x(1, "time t")
+        figure.add(1, curve(time, np.append(values, values[-1]), name=label, opacity=0.3 + 0.7 * strong, line=stairs))
+        words.append(f"{label}: between {np.min(values):.1f} and {np.max(values):.1f}, fidelity {fidelity[label]:.2f}")
+    figure.x(1, "time t", range=[time[0], time[-1]])
     figure.y(1, "u")
     return figure.finish("; ".join(words) + ".")
