@@ -4,10 +4,10 @@ from importlib import import_module
 
 from . import check, toy
 from .explore import explore
-from .gradients import gradients, mean_squared_error, scaled
+from .gradients import gradient_sizes, gradients, mean_squared_error, scaled
 from .history import History
 from .simulator import evolve, hamiltonian, step, trajectory
-from .states import Box, eigenstate, energies, inner, normalize, quantum_loss, superpositions
+from .states import Box, eigenstate, energies, inner, normalize, quantum_loss, superpositions, tangent
 from .steer import steer
 from .tasks import ControlTask, PredictionTask
 from .training import outputs, train
@@ -15,8 +15,8 @@ from .training import outputs, train
 __version__ = "0.1.0"
 __all__ = [
     "Box", "ControlTask", "History", "PredictionTask", "check", "eigenstate", "energies", "evolve", "explore",
-    "figures", "gradients", "hamiltonian", "inner", "mean_squared_error", "normalize", "outputs", "quantum_loss",
-    "scaled", "steer", "step", "superpositions", "toy", "train", "trajectory",
+    "figures", "gradient_sizes", "gradients", "hamiltonian", "inner", "mean_squared_error", "normalize", "outputs",
+    "quantum_loss", "scaled", "steer", "step", "superpositions", "tangent", "toy", "train", "trajectory",
 ]
 
 

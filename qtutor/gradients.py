@@ -8,7 +8,7 @@ itself, `function.slope(psi, target)`, with respect to psi, which saves the trai
 
 import torch
 
-from .states import check_states, inner, quantum_loss, real_inner, square_norm
+from .states import check_states, inner, quantum_loss, real_inner, square_norm, tangent
 
 SMALLEST_OVERLAP = 1e-6  # for α > 1/2 the gradient grows without bound towards overlap 0; here it stops
 
@@ -58,6 +58,15 @@ def mean_squared_error(psi, target):
 
 
 mean_squared_error.slope = torch.sub
+
+
+def gradient_sizes(psi, target, names=("S", "L2", "M")):
+    """Return {name: size per sample (...)}: how strongly each gradient moves the states psi (..., N)."""
+    psi, sizes = psi.detach().requires_grad_(), {}
+    for name in names:
+        slope, = torch.autograd.grad(gradients[name](psi, target).sum(), psi)
+        sizes[name] = torch.linalg.vector_norm(tangent(slope, psi.detach()), dim=-1)
+    return sizes
 
 
 class Gradients(dict):

@@ -93,6 +93,11 @@ def real_inner(a, b):
     return (torch.view_as_real(a.resolve_conj()) * torch.view_as_real(b.resolve_conj())).sum((-2, -1))
 
 
+def tangent(gradient, psi):
+    """Return the part of a gradient (..., N) along the sphere of unit vectors; the rest would only change the norm."""
+    return gradient - real_inner(psi, gradient)[..., None] * psi
+
+
 def quantum_loss(a, b):
     """Return the quantum loss L = 1 − |⟨a, b⟩|² (Eq. 2), shape (...), real, in [0, 1].
 

@@ -194,3 +194,14 @@ def test_bad_input_gets_a_sentence_that_teaches():
             function(psi[:3], target)
         with pytest.raises(ValueError, match="complex tensors"):
             function(psi.real, target)
+
+
+def test_sizes_along_the_sphere_are_those_of_the_formulas():
+    box = qt.Box()
+    psi, target = qt.superpositions(box, 30, modes=6, seed=1), qt.superpositions(box, 30, modes=6, seed=2)
+    overlap, real = qt.inner(target, psi).abs(), qt.inner(target, psi).real
+    sizes = qt.gradient_sizes(psi, target)
+    torch.testing.assert_close(sizes["S"], 2 * overlap * (1 - overlap**2).sqrt())
+    torch.testing.assert_close(sizes["M"], 2 * (1 - overlap**2).sqrt())
+    torch.testing.assert_close(sizes["L2"], (1 - real**2).sqrt())
+    assert qt.inner(psi, qt.tangent(target, psi)).real.abs().max() < 1e-14
