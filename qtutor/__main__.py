@@ -1,4 +1,4 @@
-"""The experiments from a terminal: python -m qtutor prediction | control."""
+"""The experiments from a terminal: python -m qtutor prediction | control, and evidence for chapter 8."""
 
 import argparse
 import sys
@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from . import evidence
 from .gradients import gradients as named_gradients
 from .history import History
+from .studies import studies
 from .tasks import TASKS
 from .training import train
 
@@ -16,7 +18,7 @@ from .training import train
 def parser():
     """Return the command line: every setting of a task is an option, its origin in the help."""
     main = argparse.ArgumentParser(prog="python -m qtutor", description=__doc__)
-    commands = main.add_subparsers(dest="task", required=True, metavar="prediction|control")
+    commands = main.add_subparsers(dest="task", required=True, metavar="prediction|control|evidence")
     for name, task in TASKS.items():
         add = commands.add_parser(name, help=task.__doc__.splitlines()[0], description=task.__doc__,
                                   formatter_class=argparse.ArgumentDefaultsHelpFormatter).add_argument
@@ -33,11 +35,22 @@ def parser():
                 {"type": type(f.default), "metavar": type(f.default).__name__.upper()}
             add(f"--{f.name.replace('_', '-')}", dest=f"set_{f.name}", default=f.default,
                 help=f.metadata["origin"], **kind)
+    add = commands.add_parser("evidence", help="All runs of chapter 8; what is stored is not run again.").add_argument
+    add("--only", metavar="GROUP", help=", ".join(dict.fromkeys(study.group for study in studies())))
+    add("--jobs", type=int, help="processes on this machine (default: one per core)")
+    add("--scheduler", metavar="ADDRESS", help="run on the Dask cluster at this address instead")
+    add("--output", type=Path, default=Path("evidence"), help="folder of the data files")
+    add("--quiet", action="store_true", help="no progress bar")
     return main
 
 
 def run(options):
     """Train, save and print; returns the History."""
+    if options.task == "evidence":
+        made = evidence.produce(options.output, options.only, options.jobs, options.scheduler,
+                                progress=not options.quiet)
+        print("up to date: " + ", ".join(made))
+        return None
     settings = {key[4:]: value for key, value in vars(options).items() if key.startswith("set_")}
     task, before = TASKS[options.task](**settings), None
     if options.resume:

@@ -120,7 +120,8 @@
     const entry = 50 + 6.5 * Math.max(0, ...named.map((trace) => trace.name.length));
     const above = 34, below = 54, top = 16 + 20 * Math.ceil(named.length / Math.max(1, Math.floor(width / entry)));
     const names = Array.from({ length: panels }, (_, i) => "axis" + (i ? i + 1 : ""));
-    const heights = names.map((name) => panelHeight(layout["x" + name] || {}, layout["y" + name] || {}, width));
+    const height = (name) => panelHeight(layout["x" + name] || {}, layout["y" + name] || {}, width);
+    const heights = names.map((name) => layout.meta.tall || height(name)); // tall: a list keeps its rows
     const total = heights.reduce((sum, height) => sum + above + height + below, 0);
     layout.margin = { l: 46, r: 8, t: top, b: 0 };
     layout.legend = { ...layout.legend, ...LEGEND_ON_TOP };
