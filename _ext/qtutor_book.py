@@ -72,6 +72,8 @@ def finish(app, error):
         clean = re.sub(r'<link rel="preload" as="font"[^>]*>\s*', "", text)
         clean = clean.replace('role="doc-biblioentry"', 'role="listitem"')  # what a role="list" may hold
         clean = clean.replace(' aria-label="Toggle hidden content"', "")  # hides the words that are to be seen
+        wide = '<div class="pst-scrollable-table-container"'  # a keyboard has to reach it to scroll it
+        clean = clean.replace(f"{wide}>", f'{wide} tabindex="0">')
         if clean != text:
             page.write_text(clean, "utf8")
     first, title = f"{app.config.root_doc}.html", app.config.html_title
