@@ -72,7 +72,7 @@ def act(page, number, action):
     before = page.evaluate("n => qtutor.exhibits[n].durations.length", number)
     action()
     page.wait_for_function(
-        "([n, b]) => qtutor.exhibits[n].durations.length > b", arg=[number, before], timeout=5000
+        "([n, b]) => qtutor.exhibits[n].durations.length > b", arg=[number, before], timeout=30_000
     )
 
 
