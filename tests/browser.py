@@ -69,6 +69,7 @@ def drawn(page, number):
 
 def act(page, number, action):
     """Do something to figure `number` and wait until it is drawn anew."""
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")  # at rest
     before = page.evaluate("n => qtutor.exhibits[n].durations.length", number)
     action()
     page.wait_for_function(
