@@ -185,6 +185,7 @@
       queued = false;
       if (!window.Plotly || !store || !box.clientWidth) return Promise.resolve(); // later, or folded away
       const since = changed;
+      changed = 0;
       me.index = chosen();
       me.figure = dress(figureAt(store, me.index), box.clientWidth);
       tell();
@@ -196,12 +197,7 @@
       me.drawn = true;
       const drawn = Plotly.react(box, me.figure.data, me.figure.layout, { displayModeBar: false, scrollZoom: false, doubleClick: false });
       if (first) box.on("plotly_click", follow);
-      // A drawing that another one overtakes may never report back: the time counts until one of them does.
-      return drawn.then(() => {
-        if (!since || changed !== since) return;
-        me.durations.push(performance.now() - since);
-        changed = 0;
-      });
+      return drawn.then(() => since && me.durations.push(performance.now() - since));
     };
 
     // Many events, one drawing per screen refresh.
