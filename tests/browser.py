@@ -69,12 +69,10 @@ def drawn(page, number):
 
 def act(page, number, action):
     """Do something to figure `number` and wait until it is drawn anew."""
-    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")  # at rest
-    before = page.evaluate("n => [qtutor.exhibits[n].durations.length, qtutor.exhibits[n].index]", number)
+    before = page.evaluate("n => qtutor.exhibits[n].durations.length", number)
     action()
     page.wait_for_function(
-        "([n, [count, index]]) => qtutor.exhibits[n].durations.length > count || qtutor.exhibits[n].index !== index",
-        arg=[number, before], timeout=30_000
+        "([n, b]) => qtutor.exhibits[n].durations.length > b", arg=[number, before], timeout=30_000
     )
 
 
