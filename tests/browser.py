@@ -46,6 +46,14 @@ def settle(page):
     }""")
 
 
+def turn_dark(page):
+    """Switch the theme; wait for every figure, and for colours that fade."""
+    old = page.evaluate_handle("(window.qtutor || {exhibits: []}).exhibits.map(me => me.figure)")
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    page.wait_for_function("old => old.every((figure, n) => qtutor.exhibits[n].figure !== figure)", arg=old)
+    page.evaluate("Promise.all(document.getAnimations().map(fading => fading.finished)).then(() => true)")
+
+
 def axe(page):
     """All violations of the page, as readable lines; the theme's own are mended in book.css and _ext."""
     page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text("utf8"))

@@ -9,7 +9,7 @@ import nbformat
 import pytest
 
 import qtutor as qt
-from tests.browser import act, axe, compare, drawn, open_page
+from tests.browser import act, axe, compare, drawn, open_page, turn_dark
 from tests.conftest import HTML, ROOT
 
 pytestmark = pytest.mark.browser
@@ -62,8 +62,7 @@ def test_page_is_quiet_light_and_accessible(page, site, chromium):
         asked = tab.evaluate("performance.getEntriesByType('resource').map(e => e.name).join(' ')")
         assert ("plotly.min.js" in asked) == has_figure
         before = [drawn(tab, n) for n in range(tab.locator(".qt-figure").count())]
-        tab.evaluate("document.documentElement.dataset.theme = 'dark'")
-        tab.wait_for_timeout(300)
+        turn_dark(tab)
         assert all(drawn(tab, n) != old for n, old in enumerate(before)), "a figure kept its light colours"
         assert axe(tab) == []
         assert missteps == []
@@ -85,11 +84,16 @@ def test_page_on_a_phone_and_from_a_folder(page, book, chromium):
 
 def act_by_touch(tab, number, slider):
     """Tap the far end of a slider."""
-    slider.scroll_into_view_if_needed()
-    box, old = slider.bounding_box(), slider.input_value()
-    edge = 3 if old == slider.get_attribute("max") else box["width"] - 3
-    act(tab, number, lambda: tab.touchscreen.tap(box["x"] + edge, box["y"] + box["height"] / 2))
+    old = slider.input_value()
+    at = edge(slider, far=old != slider.get_attribute("max"))
+    act(tab, number, lambda: slider.tap(position=at))
     assert slider.input_value() != old
+
+
+def edge(slider, far):
+    """A point on a slider, near its far or its near end."""
+    box = slider.bounding_box()
+    return {"x": box["width"] - 3 if far else 3, "y": box["height"] / 2}
 
 
 # ---------------------------------------------------------------------- every control
@@ -139,9 +143,8 @@ def move(tab, number, field):
         texts.add(shown_value(field, kind))
     assert len(seen) > 1, f"{name} changes nothing"
     if kind == "range":
-        box = field.bounding_box()
-        edge = 3 if field.input_value() != "0" else box["width"] - 3
-        act(tab, number, lambda: tab.mouse.click(box["x"] + edge, box["y"] + box["height"] / 2))
+        at = edge(field, far=field.input_value() == "0")
+        act(tab, number, lambda: field.click(position=at))  # scrolls to it: the caption may have grown
         texts.add(shown_value(field, kind))
         assert len(texts) > 1
     act(tab, number, lambda: field.evaluate(RESET))  # the next control starts from the figure's own start
