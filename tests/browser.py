@@ -84,6 +84,18 @@ def act(page, number, action):
     )
 
 
+def click_on_wave(page):
+    """Click the first trace of the first figure near x = 2.4; Plotly must notice the pointer first."""
+    spot = page.evaluate("""() => {
+      const plot = document.querySelector('.js-plotly-plot'), {xaxis: x, yaxis: y} = plot._fullLayout;
+      const box = plot.getBoundingClientRect(), i = 31, trace = plot.data[0];
+      return [box.x + x._offset + x.d2p(trace.x[i]), box.y + y._offset + y.d2p(trace.y[i])];
+    }""")
+    page.mouse.move(*spot)
+    page.wait_for_function("document.querySelector('.js-plotly-plot')._hoverdata")
+    page.mouse.click(*spot)
+
+
 def frame(page, number, index):
     """The figure at a grid index, decoded by the browser from the page."""
     text = page.evaluate(

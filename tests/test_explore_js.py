@@ -5,7 +5,7 @@ from plotly.offline import get_plotlyjs
 
 import qtutor as qt
 from tests import demo
-from tests.browser import act, axe, compare, open_page
+from tests.browser import act, axe, click_on_wave, compare, open_page
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.browser
@@ -24,7 +24,7 @@ def test_browser_and_python_decode_alike(serve, chromium, tmp_path, monkeypatch)
         assert got[9] == pytest.approx(float(wanted.data[0].y[9]), abs=2e-4)
         assert tab.locator("figcaption").inner_text() == wanted.layout.meta["alt"]
         assert tab.locator(".qt-plot").get_attribute("aria-label") == wanted.layout.meta["alt"]
-        click_on_point(tab)
+        act(tab, 0, lambda: click_on_wave(tab))
         assert tab.locator("[type=range]").input_value() == "4"
         assert missteps == []
     with open_page(chromium, "index.html", base=base, width=360, touch=True) as (tab, _):
@@ -55,18 +55,6 @@ def swipe_up(tab, from_y):
         points = [{"x": 180, "y": from_y - 15 * k}] if k < 16 else []
         session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
         tab.wait_for_timeout(16)
-
-
-def click_on_point(tab):
-    """Click the wave near x = 2.4."""
-    spot = tab.evaluate("""() => {
-      const plot = document.querySelector('.js-plotly-plot'), {xaxis: x, yaxis: y} = plot._fullLayout;
-      const box = plot.getBoundingClientRect(), i = 31, trace = plot.data[0];
-      return [box.x + x._offset + x.d2p(trace.x[i]), box.y + y._offset + y.d2p(trace.y[i])];
-    }""")
-    tab.mouse.move(*spot)
-    tab.wait_for_timeout(200)
-    act(tab, 0, lambda: tab.mouse.click(*spot))
 
 
 def write_demo(folder, element):

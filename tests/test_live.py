@@ -14,6 +14,7 @@ import nbformat
 import pytest
 
 from tests import demo
+from tests.browser import click_on_wave
 from tests.conftest import ROOT
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -92,14 +93,7 @@ def test_notebook_in_jupyterlab(lab, chromium):
     assert drawn == [None if v != v else pytest.approx(float(v)) for v in wanted]
 
     # a click on the curve moves the slider to the nearest value
-    spot = tab.evaluate("""() => {
-      const plot = document.querySelector('.js-plotly-plot'), {xaxis: x, yaxis: y} = plot._fullLayout;
-      const box = plot.getBoundingClientRect(), i = 31, trace = plot.data[0];
-      return [box.x + x._offset + x.d2p(trace.x[i]), box.y + y._offset + y.d2p(trace.y[i])];
-    }""")
-    tab.mouse.move(*spot)
-    tab.wait_for_timeout(500)
-    tab.mouse.click(*spot)
+    click_on_wave(tab)
     tab.get_by_text(demo.figure(2.5).layout.meta["alt"]).wait_for(timeout=15_000)
     assert tab.locator(".widget-readout").first.inner_text() == "2.5"
     assert elsewhere == []
