@@ -129,7 +129,7 @@ def _circumstances():
 def _cost(study, seeds):
     """Roughly, in seconds on one core: what the progress bar counts."""
     task = study.task
-    per_epoch = 0.02 if task.name == "prediction" else 0.0025 * task.steps / 50 * task.points / 20
+    per_epoch = 0.018 if task.name == "prediction" else 0.0028 * task.steps / 50 * task.points / 20
     return len(seeds) * len(study.gradients) * task.epochs * per_epoch
 
 

@@ -9,6 +9,7 @@ import math
 import numba
 import numpy as np
 import torch
+from torch.nn.functional import silu
 
 PADDING = 32  # rows are filled up to a multiple of this, so no run's numbers depend on where its row lies
 
@@ -87,10 +88,11 @@ def tanh_backward_(gradient, h):
     return gradient
 
 
-# name -> (function in place, its chain rule in place from its own output)
+# name -> (h from z, the chain rule from h and z); z holds h where the function works in place
 ACTIVATIONS = {
-    "tanh": (tanh_, tanh_backward_),
-    "relu": (torch.relu_, lambda gradient, h: gradient.mul_(h > 0)),
+    "tanh": (tanh_, lambda gradient, h, z: tanh_backward_(gradient, h)),
+    "relu": (torch.relu_, lambda gradient, h, z: gradient.mul_(h > 0)),
+    "silu": (silu, lambda gradient, h, z: torch.ops.aten.silu_backward(gradient, z)),
 }
 
 
@@ -102,21 +104,22 @@ class Network(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, rows, x, sizes, activation):
-        hidden, views = [x], layers(rows, sizes)
+        hidden, before, views = [x], [None], layers(rows, sizes)
         for weight, bias in views[:-1]:
-            hidden.append(ACTIVATIONS[activation][0](torch.baddbmm(bias, hidden[-1], weight)))
-        ctx.held = (rows, views, hidden, activation)
+            before.append(torch.baddbmm(bias, hidden[-1], weight))
+            hidden.append(ACTIVATIONS[activation][0](before[-1]))
+        ctx.held = (rows, views, hidden, before, activation)
         weight, bias = views[-1]
         return torch.baddbmm(bias, hidden[-1], weight)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, gradient):
-        rows, views, hidden, activation = ctx.held
+        rows, views, hidden, before, activation = ctx.held
         parts = []
-        for place, ((weight, _), h) in reversed(list(enumerate(zip(views, hidden)))):
+        for (weight, _), h, z in reversed(list(zip(views, hidden, before))):
             parts += [gradient.sum(1), torch.bmm(h.mT, gradient).flatten(1)]
-            if place:
-                gradient = ACTIVATIONS[activation][1](torch.bmm(gradient, weight.mT), h)
+            if z is not None:
+                gradient = ACTIVATIONS[activation][1](torch.bmm(gradient, weight.mT), h, z)
         padding = rows.shape[1] - sum(part.shape[1] for part in parts)
         return torch.cat([*parts[::-1], rows.new_zeros(len(rows), padding)], dim=1), None, None, None

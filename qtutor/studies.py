@@ -35,7 +35,7 @@ class Study:
     group: str
     name: str
     task: PredictionTask | ControlTask
-    seeds: range = range(FIRST, FIRST + 5)
+    seeds: range = range(FIRST, FIRST + 10)
     gradients: tuple = NAMES
 
     @property
@@ -53,30 +53,35 @@ class Study:
 @cache
 def studies():
     """Return every study of chapter 8."""
-    many, ten = range(FIRST, FIRST + 20), range(FIRST, FIRST + 10)
+    many, few = range(FIRST, FIRST + 20), range(FIRST, FIRST + 4)
     found = [Study("claims", "prediction", PredictionTask(epochs=120), many),
              Study("claims", "control", ControlTask(), many)]
-    found += [Study("difficulty", f"final state {n}", ControlTask(target=n), ten) for n in (3, 5, 6)]
-    found += [Study("exponent", f"final state {n}", ControlTask(target=n), ten, (*FAMILY, "batch")) for n in (4, 5)]
+    found += [Study("difficulty", f"final state {n}", ControlTask(target=n)) for n in (3, 5, 6)]
+    found += [Study("exponent", f"final state {n}", ControlTask(target=n), gradients=(*FAMILY, "batch"))
+              for n in (4, 5)]
     for draw in range(1, 11):
-        few = range(FIRST, FIRST + 4)
         found += [Study("draws", f"control {draw}", ControlTask(data_seed=draw), few),
-                  Study("draws", f"prediction {draw}", PredictionTask(data_seed=draw, epochs=120), few[:2])]
+                  Study("draws", f"prediction {draw}", PredictionTask(data_seed=draw, epochs=120), few)]
     for label, change in CONTROL.items():
         found.append(Study("sensitivity", f"control, {label}", ControlTask(**change)))
     for label, change in PREDICTION.items():
-        found.append(Study("sensitivity", f"prediction, {label}", PredictionTask(**change), range(FIRST, FIRST + 3)))
+        found.append(Study("sensitivity", f"prediction, {label}", PredictionTask(**change)))
     return tuple(found)
 
 
 EITHER = {
-    "ReLU instead of tanh": {"activation": "relu"}, "He instead of Glorot": {"initialisation": "he"},
+    "ReLU instead of tanh": {"activation": "relu"}, "SiLU instead of tanh": {"activation": "silu"},
+    "He instead of Glorot": {"initialisation": "he"},
     "initial states of 1 mode": {"modes": 1}, "initial states of 3 modes": {"modes": 3},
     "initial states of 6 modes": {"modes": 6}, "white-noise initial states": {"modes": 20},
     "no shuffling": {"shuffle": False}, "learning rate ÷ 3": {"learning_rate": 0.005 / 3},
     "learning rate × 3": {"learning_rate": 0.015}, "width 32": {"width": 32},
 }  # fmt: skip
-PREDICTION = EITHER
+PREDICTION = EITHER | {
+    "answer not normalised": {"normalised": False}, "40 grid points": {"points": 40},
+    "box length 1": {"length": 1.0}, "box length 4": {"length": 4.0}, "width 128": {"width": 128},
+    "SGD, learning rate 0.5": {"optimiser": "SGD", "learning_rate": 0.5},
+}  # fmt: skip
 CONTROL = EITHER | {
     "x from the middle": {"origin": 1.0}, "x from the middle, Δt ÷ 4": {"origin": 1.0, "dt": 0.05, "steps": 200},
     "Δt ÷ 4, same duration": {"dt": 0.05, "steps": 200}, "Δt ÷ 2, same duration": {"dt": 0.1, "steps": 100},

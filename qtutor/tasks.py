@@ -6,7 +6,7 @@ from functools import cached_property
 import torch
 
 from .simulator import evolve, trajectory
-from .states import Box, eigenstate, superpositions
+from .states import Box, eigenstate, square_norm, superpositions
 
 
 def _set(default, origin):
@@ -40,6 +40,10 @@ class Task:
         """Layer sizes of the network; a state goes in as N real parts, then N imaginary parts."""
         return (2 * self.points, self.width, self.width, self.outputs)
 
+    def judged(self, psi):
+        """Return predicted states as Eq. 2 judges them: with norm 1."""
+        return psi
+
     def initial(self, fresh=False):
         """Return the initial states (count, N); `fresh` draws others, never seen in training."""
         count = self.fresh_count if fresh else self.count
@@ -59,6 +63,7 @@ class PredictionTask(Task):
     batch: int = _set(200, "paper 3.1")
     fresh_count: int = _set(10, "our choice: trajectories never trained on, 1000 pairs, for the test curve")
     epochs: int = _set(60, "our choice: the window in which the paper's picture appears")
+    normalised: bool = _set(True, "our choice: the network's answer gets norm 1, or Eq. 2 has no smallest value")
     name = "prediction"
 
     @property
@@ -71,9 +76,13 @@ class PredictionTask(Task):
         return path[:, :-1].reshape(-1, self.points), path[:, 1:].reshape(-1, self.points)
 
     def predict(self, output, states):
-        """Return the predicted next states: the network's 2N numbers as a state of norm 1."""
-        normalised = output * output.square().sum(-1, keepdim=True).rsqrt()
-        return torch.complex(*normalised.split(self.points, dim=-1))
+        """Return the predicted next states: the network's 2N numbers as a state, of norm 1 if `normalised`."""
+        if self.normalised:
+            output = output * output.square().sum(-1, keepdim=True).rsqrt()
+        return torch.complex(*output.split(self.points, dim=-1))
+
+    def judged(self, psi):
+        return psi if self.normalised else psi * square_norm(psi).rsqrt()[..., None]
 
 
 @dataclass(frozen=True)

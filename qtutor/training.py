@@ -140,7 +140,7 @@ class _Ensemble:
                 slopes = [_slope(function, own, target) for function, own in zip(self.functions.values(), seen[-1])]
                 slope, = torch.autograd.grad(psi, rows, torch.cat(slopes).div_(x.shape[1]))  # the mean of the batch
                 OPTIMISERS[self.task.optimiser](self.rows, slope, self.memory, self.task.learning_rate)
-            losses.append(quantum_loss(torch.cat(seen, dim=2), targets))
+            losses.append(quantum_loss(self.task.judged(torch.cat(seen, dim=2)), targets))
         return self._shape(torch.cat(losses, -1).mean(-1, dtype=torch.float64).flatten())
 
     @torch.no_grad()
@@ -148,7 +148,7 @@ class _Ensemble:
         """Return the mean quantum loss of every run on fresh initial states, (gradients, seeds)."""
         inputs, states, targets = (part.expand(len(self.rows), *part.shape)
                                    for part in (features(self.fresh[0]), *self.fresh))
-        psi = self._predict(self.rows, inputs, states)
+        psi = self.task.judged(self._predict(self.rows, inputs, states))
         return self._shape(quantum_loss(psi, targets).mean(-1, dtype=torch.float64))
 
     def diverged(self):

@@ -32,6 +32,11 @@ class Ratio:
         place = -1 if epoch is None else list(self.epochs).index(epoch)
         return tuple(float(part[place]) for part in (self.value, self.low, self.high))
 
+    def text(self, epoch=None):
+        """Return "1.31 (1.01 to 1.67)": the ratio and its interval, where there is one."""
+        value, low, high = (f"{part:.2f}" if part >= 0.1 else f"{part:.1g}" for part in self.at(epoch))
+        return value if low == "nan" else f"{value} ({low} to {high})"
+
     def then(self, other):
         """Return this Ratio with the later epochs of another one behind it."""
         later = other.epochs > self.epochs[-1]
@@ -183,17 +188,13 @@ def _row(claim, over_seeds, over_draws):
     texts = []
     for found, epochs in zip(results, good):
         names = [a if a == b else f"{a}/{b}" for a, b in claim.pairs]
-        values = [f"{name} {_text(one.at(epoch))}" for name, one in zip(names, found)]
+        values = [f"{name} {one.text(epoch)}" for name, one in zip(names, found)]
         what = "jumps" if claim.kind == "jumps" else "loss"
         what += ", prediction over control" if claim.number == "C3" else ""
         where = ", ".join(map(str, epochs)) or "no epoch"
         texts.append(f"{what}, epoch {epoch}: {'; '.join(values)}. Holds at {where}")
     return Row(claim.number, claim.words, claim.source, f"epochs {claim.first} to {claim.last}", *texts,
                max(verdicts, key=VERDICTS.index))
-
-
-def _text(values):
-    return "{:.2f} ({:.2f} to {:.2f})".format(*values)
 
 
 def _stable(claims, drawn):

@@ -12,7 +12,7 @@ from qtutor.network import ACTIVATIONS, Network, initial_weights, layers, parame
 from qtutor.tasks import TASKS, features
 
 SIZES = (6, 8, 8, 5)
-TORCH = {"tanh": torch.nn.Tanh, "relu": torch.nn.ReLU}
+TORCH = {"tanh": torch.nn.Tanh, "relu": torch.nn.ReLU, "silu": torch.nn.SiLU}
 
 
 def torch_network(row, sizes, activation="tanh"):
@@ -103,6 +103,11 @@ def test_fresh_states_are_others_and_data_are_the_same_for_all(task):
     assert torch.equal(task.data()[0], task.data()[0])
     assert not torch.isin(task.data(fresh=True)[0].real, task.data()[0].real).all(-1).any()
     assert not torch.equal(type(task)(data_seed=1).data()[0], task.data()[0])
+
+
+def test_without_a_control_a_longer_box_is_a_shorter_time_step():
+    for a, b in zip(qt.PredictionTask(length=4.0).data(), qt.PredictionTask(dt=0.05).data()):
+        torch.testing.assert_close(a, b)
 
 
 @pytest.mark.parametrize("task", TASKS.values())

@@ -49,6 +49,19 @@ def test_a_run_does_not_depend_on_its_company(task):
     assert same(turned.loss[0, [3, 2, 0]], crowd.loss[2]) and same(turned.loss[1, [3, 2, 0]], crowd.loss[0])
 
 
+def test_answers_of_any_length_are_judged_by_their_direction():
+    tasks = [replace(PREDICTION, normalised=flag, learning_rate=0.0) for flag in (True, False)]
+    unit, free = (train(task, epochs=1) for task in tasks)  # the weights stay as they were
+    np.testing.assert_allclose(free.loss, unit.loss, rtol=1e-5)
+    np.testing.assert_allclose(free.test, unit.test, rtol=1e-5)
+    history = train(replace(PREDICTION, normalised=False), epochs=10)
+    states, _ = history.task.data()
+    length = torch.linalg.vector_norm(history.task.predict(qt.outputs(history, states), states), dim=-1)
+    s, l2, m = length.mean(-1).mean(-1)
+    assert min(s, m) > 3 and abs(l2 - 1) < 0.1  # only L2 has a length to arrive at
+    assert (history.loss[1, :, -1] < 0.02).all() and (history.loss >= 0).all() and (history.loss <= 1).all()
+
+
 def test_independence_holds_at_the_sizes_of_the_paper():
     crowd, alone = (train(qt.ControlTask(), gradients, seeds, epochs=1)
                     for gradients, seeds in ((("S", "L2", "M"), range(3)), (("M",), (2,))))

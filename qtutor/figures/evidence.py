@@ -7,20 +7,17 @@ import numpy as np
 from .style import COLOUR, INK, Panels, curve, dots, line
 
 TICKS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500]
+DECADES = [0.0001, 0.001, 0.01, 0.1, 1, 10, 100]
 
 
 def _log(ratios, top=1.5):
     """An axis for ratios: logarithmic, with plain numbers, and 1 never at the rim."""
     ends = [value for one in ratios for part in (one.value, one.low, one.high) for value in part if np.isfinite(value)]
     low, high = min([1 / top, *ends]), max([top, *ends])
-    low, high = max(low, 5e-3), min(high, 700)
-    return {"type": "log", "range": [math.log10(low) - 0.05, math.log10(high) + 0.05], "tickvals": TICKS,
-            "ticktext": [f"{tick:g}" for tick in TICKS]}
-
-
-def _text(values):
-    value, low, high = values
-    return f"{value:.2f}" + (f" ({low:.2f} to {high:.2f})" if math.isfinite(low) else "")
+    low, high = max(low, 5e-5), min(high, 700)
+    ticks = TICKS if high < 1000 * low else DECADES
+    return {"type": "log", "range": [math.log10(low) - 0.05, math.log10(high) + 0.05], "tickvals": ticks,
+            "ticktext": [f"{tick:g}" for tick in ticks]}
 
 
 def ratio_curves(ratios, title, asked=None):
@@ -39,7 +36,7 @@ def ratio_curves(ratios, title, asked=None):
                             hoverinfo="skip"),
                    line(epochs, one.value, name, name=label))
         shown = [epoch for epoch in (5, 60, 120, 300) if epoch in epochs]
-        words.append(f"{label}: " + ", ".join(f"epoch {epoch} {_text(one.at(epoch))}" for epoch in shown))
+        words.append(f"{label}: " + ", ".join(f"epoch {epoch} {one.text(epoch)}" for epoch in shown))
     figure.add(1, curve([epochs[0], epochs[-1]], [1, 1], width=1.2))
     if asked:
         figure.layout["shapes"] = [{"type": "rect", "xref": "x", "yref": "y domain", "x0": asked[0], "x1": asked[1],
@@ -72,7 +69,7 @@ def dial(share, ratios, losses, below):
     figure.x(2, "final state", tickvals=states)
     figure.y(2, "quantum loss at the end", type="log", dtick=1, exponentformat="power")
     return figure.finish(f"Overlap below {below:g} at the start, and S/M at the end: " + "; ".join(
-        f"final state {n}: {share[n]:.0%} of the samples, {_text(ratios[n].at())}" for n in states) + ".")
+        f"final state {n}: {share[n]:.0%} of the samples, {ratios[n].text()}" for n in states) + ".")
 
 
 def exponents(family, others, label):
@@ -96,7 +93,7 @@ def exponents(family, others, label):
     marks = [*family, *(1.25 + 0.25 * n for n in range(len(others)))]
     figure.x(2, "exponent α", tickvals=marks, ticktext=[f"{a:g}" for a in family] + list(others), range=[-0.15, 1.4])
     figure.y(2, "loss relative to M", **_log([one for one in {**family, **others}.values() if one]))
-    shown = [f"{'α = ' if key in family else ''}{key}: {_text(one.at()) if one else '1'}"
+    shown = [f"{'α = ' if key in family else ''}{key}: {one.text() if one else '1'}"
              for key, one in {**family, **others}.items()]
     return figure.finish(f"Loss relative to α = 0.5, {label}, 95 % interval in brackets – " + "; ".join(shown) + ".")
 
@@ -120,7 +117,7 @@ def sensitivity(rows, title, pair):
     for place, label in enumerate(order):
         figure.note(1, f"<b>{label}</b>" if place == 0 else label, 0, levels[place], xref="x domain", xanchor="left",
                     yshift=13, font={"size": 12})
-        words.append(f"{label}: {_text(rows[label].at())}")
+        words.append(f"{label}: {rows[label].text()}")
     figure.add(1, curve([1, 1], [0.5, len(order) + 0.6], width=1.2))
     figure.add(1, curve([math.exp(home)] * 2, [0.5, len(order) + 0.6], COLOUR[name], 1.2, "dot", showlegend=False,
                         hoverinfo="skip"))
@@ -137,7 +134,7 @@ def draws(ratios, over, title):
         figure.add(1, dots(np.arange(1, len(values) + 1), values, name, 10, showlegend=True, name=pair))
         figure.add(1, curve([0.5, len(values) + 0.5], [over[pair].at()[0]] * 2, COLOUR[name], 1.5, "dot",
                             showlegend=False, hoverinfo="skip"))
-        words.append(f"{pair}: from {min(values):.2f} to {max(values):.2f}, mean {_text(over[pair].at())}")
+        words.append(f"{pair}: from {min(values):.2f} to {max(values):.2f}, mean {over[pair].text()}")
     figure.add(1, curve([0.5, len(values) + 0.5], [1, 1], width=1.2))
     figure.x(1, "draw of the initial states", range=[0.5, len(values) + 0.5], dtick=1)
     figure.y(1, "ratio of the losses", **_log([one for found in ratios.values() for one in found]))
