@@ -2,7 +2,8 @@
 
 The figures of a control grid are walked in parallel. A leaf (an array, a number, a text) that is the same
 in all of them is stored once; one that varies is stored once per value of the controls it depends on.
-Arrays are rounded to 16 bits of the range they have over the whole grid, then all is deflated.
+The x, y and z of traces are rounded to 16 bits of the range they have over the whole grid, other arrays (error
+bars, tick marks: on a logarithmic axis small ones count as much) to seven digits; then all is deflated.
 
     payload = base64(deflate(length of header, uint32 | header, JSON | blob of arrays))
     header  = {"shape": grid shape, "base": figure, "leaves": [leaf, ...], ...extra}
@@ -80,7 +81,7 @@ def pack(figures, shape, **extra):
         keys = [_key(value) for value in values]
         over, keys, values = _depends(keys, values, shape)
         _reach(base, path)
-        big = any(isinstance(v, np.ndarray) and v.size > SMALL for v in values)
+        big = path[-1] in ("x", "y", "z") and any(isinstance(v, np.ndarray) and v.size > SMALL for v in values)
         if not over and not big:
             _reach(base, path)[path[-1]] = _decimals(values[0])
             continue

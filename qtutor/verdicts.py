@@ -34,7 +34,7 @@ class Ratio:
 
     def text(self, epoch=None):
         """Return "1.31 (1.01 to 1.67)": the ratio and its interval, where there is one."""
-        value, low, high = (f"{part:.2f}" if part >= 0.1 else f"{part:.1g}" for part in self.at(epoch))
+        value, low, high = (f"{part:.2f}" if part >= 0.1 else f"{part:.2g}" for part in self.at(epoch))
         return value if low == "nan" else f"{value} ({low} to {high})"
 
     def then(self, other):

@@ -55,6 +55,18 @@ def test_arrays_survive_within_1e4_of_their_range(data, log):
         )
 
 
+def test_small_error_bars_and_ticks_stay_right_beside_large_ones():
+    small = [10.0**-k for k in range(12)]
+    bars = [np.array(small), 100 * np.array(small)]
+    figures = [{"data": [{"type": "scatter", "y": v, "error_y": {"array": v}}],
+                "layout": {"yaxis": {"type": "log", "tickvals": np.array(small)}}} for v in bars]  # fmt: skip
+    payload = pack(figures, [2])
+    for place, wanted in enumerate(bars):
+        got = unpack(payload, (place,))
+        np.testing.assert_allclose(got["data"][0]["error_y"]["array"], wanted, rtol=1e-6)
+        np.testing.assert_allclose(got["layout"]["yaxis"]["tickvals"], small, rtol=1e-6)
+
+
 tree = st.recursive(
     st.none() | st.booleans() | st.integers(-1000, 1000) | st.text(max_size=5),
     lambda inner: (

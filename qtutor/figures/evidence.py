@@ -6,8 +6,7 @@ import numpy as np
 
 from .style import COLOUR, INK, Panels, curve, dots, line
 
-TICKS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500]
-DECADES = [0.0001, 0.001, 0.01, 0.1, 1, 10, 100]
+TICKS = [0.0001, 0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500]
 
 
 def _log(ratios, top=1.5):
@@ -15,9 +14,11 @@ def _log(ratios, top=1.5):
     ends = [value for one in ratios for part in (one.value, one.low, one.high) for value in part if np.isfinite(value)]
     low, high = min([1 / top, *ends]), max([top, *ends])
     low, high = max(low, 5e-5), min(high, 700)
-    ticks = TICKS if high < 1000 * low else DECADES
-    return {"type": "log", "range": [math.log10(low) - 0.05, math.log10(high) + 0.05], "tickvals": ticks,
-            "ticktext": [f"{tick:g}" for tick in ticks]}
+    words = [f"{tick:g}" for tick in TICKS]
+    if high > 3000 * low:  # there is room for the powers of ten only
+        words = [word if word.strip("0.") == "1" else "" for word in words]
+    return {"type": "log", "range": [math.log10(low) - 0.05, math.log10(high) + 0.05], "tickvals": TICKS,
+            "ticktext": words}
 
 
 def ratio_curves(ratios, title, asked=None):
