@@ -62,10 +62,11 @@ def run(options):
     names = options.gradients.replace(" ", "").split(",")
     history = train(task, names, seeds, device=options.device, progress=not options.quiet, resume=before,
                     save=options.output)
-    history.save(options.output)
     print(table(history))
+    if not history.epochs:
+        return history
     print(f"{history.epochs} epochs in {history.seconds:.1f} s, written to {options.output}"
-          + (f". Interrupted: go on with --resume --output {options.output}" if history.interrupted else ""))
+          + (". Interrupted: go on with the same command and --resume" if history.interrupted else ""))
     if options.figure:
         from .figures import training_curves
 
@@ -80,9 +81,14 @@ def table(history, window=10):
         return "no epoch was finished"
     rows = [f"{'gradient':<10}{'training loss':>15}{'± seeds':>10}{'best':>10}{'worst':>10}{'fresh states':>15}"]
     for name, loss, test in zip(history.gradients, history.loss, history.test, strict=True):
-        final, fresh = loss[:, -window:].mean(1), test[:, -window:].mean(1)
+        final, fresh = (curves[:, -window:].mean(1) for curves in (loss, test))
+        final, fresh = final[np.isfinite(final)], fresh[np.isfinite(final)]
+        if not len(final):
+            rows.append(f"{name:<10}  every run diverged")
+            continue
         spread = final.std(ddof=1) if len(final) > 1 else np.nan
-        rows.append(f"{name:<10}{final.mean():>15.3g}{spread:>10.2g}{final.min():>10.3g}{final.max():>10.3g}{fresh.mean():>15.3g}")
+        rows.append(f"{name:<10}{final.mean():>15.3g}{spread:>10.2g}{final.min():>10.3g}{final.max():>10.3g}{fresh.mean():>15.3g}"
+                    + (f"  ({len(final)} of {len(loss)} runs; the others diverged)" if len(final) < len(loss) else ""))
     return "\n".join([*rows, f"(quantum loss, Eq. 2, mean over the last {min(window, history.epochs)} epochs)"])
 
 
@@ -91,7 +97,8 @@ def main(arguments=None):
     try:
         run(parser().parse_args(arguments))
     except (ValueError, KeyError, OSError) as error:
-        message = error.args[0] if isinstance(error, (ValueError, KeyError)) else f"{error.filename}: {error.strerror}"
+        told = isinstance(error, (ValueError, KeyError))
+        message = error.args[0] if told else f"{error.filename}: {error.strerror}" if error.strerror else error
         print(f"qtutor: {message}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:

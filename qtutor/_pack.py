@@ -2,8 +2,7 @@
 
 The figures of a control grid are walked in parallel. A leaf (an array, a number, a text) that is the same
 in all of them is stored once; one that varies is stored once per value of the controls it depends on.
-The x, y and z of traces are rounded to 16 bits of the range they have over the whole grid, other arrays (error
-bars, tick marks: on a logarithmic axis small ones count as much) to seven digits; then all is deflated.
+x, y and z are rounded to 16 bits of their range over the whole grid, the rest to seven digits; then all is deflated.
 
     payload = base64(deflate(length of header, uint32 | header, JSON | blob of arrays))
     header  = {"shape": grid shape, "base": figure, "leaves": [leaf, ...], ...extra}
@@ -92,8 +91,9 @@ def pack(figures, shape, **extra):
         if len(distinct) < len(keys):
             leaf["pick"] = [number[key] for key in keys]
         items = [_as_array(values[i]) if big else values[i] for i in distinct]
-        if big and all(isinstance(v, np.ndarray) for v in items):
-            leaf["items"] = _quantise(items, _on_log_axis(figures[0], path), blob)
+        packed, log = big and all(isinstance(v, np.ndarray) for v in items), _on_log_axis(figures[0], path)
+        if packed and all(_on_log_axis(figure, path) == log for figure in figures) and (log or _alike(items)):
+            leaf["items"] = _quantise(items, log, blob)
         else:
             leaf["items"] = [_decimals(v) for v in items]
         table.append(leaf)
@@ -157,6 +157,14 @@ def _on_log_axis(figure, path):
         return False
     axis = figure["data"][path[1]].get(f"{path[2]}axis", path[2])
     return figure["layout"].get(f"{path[2]}axis{axis[1:]}", {}).get("type") == "log"
+
+
+def _alike(items):
+    """Whether 16 bits of the common range resolve each array to a thousandth of its own largest number."""
+    known = [np.abs(item[np.isfinite(item)]).max(initial=0) for item in items]
+    values = np.concatenate([item[np.isfinite(item)] for item in items])
+    step = np.ptp(values) / GAP if values.size else 0
+    return all(step <= 1e-3 * size or size < 1e-9 * max(known) for size in known)  # less is rounding, or zero
 
 
 def _quantise(items, log, blob):

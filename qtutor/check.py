@@ -10,10 +10,12 @@ from .states import Box, quantum_loss, superpositions, tangent
 
 def number(answer, expected, tolerance=0.01):
     """Check a number to a relative tolerance. Raises AssertionError that says whether it is too small or too large."""
+    if answer is None:
+        raise AssertionError("there is no answer yet: None is not a number")
     answer, expected = float(answer), float(expected)
     if not math.isfinite(answer):
         raise AssertionError(f"{answer} is not a number to compare")
-    if not math.isclose(answer, expected, rel_tol=tolerance, abs_tol=tolerance * 1e-3):
+    if not math.isclose(answer, expected, rel_tol=tolerance, abs_tol=0 if expected else tolerance):
         raise AssertionError(f"{answer:.4g} is too {'small' if answer < expected else 'large'}")
     print(f"✓ {answer:.4g}")
 
@@ -22,10 +24,14 @@ def loss(function):
     """Check a quantum loss of yours, function(a, b) → one real number per sample, against Eq. 2."""
     a, b = _pairs()
     answer = function(a, b)
-    if torch.is_tensor(answer) and answer.is_complex():
+    if not torch.is_tensor(answer):
+        raise AssertionError(f"the loss must be a torch tensor; yours returns {type(answer).__name__} (a `return`?)")
+    if answer.is_complex():
         raise AssertionError("the loss is complex: take the absolute value of the overlap")
     if tuple(answer.shape) != (len(a),):
         raise AssertionError(f"one number per sample: shape ({len(a)},), not {tuple(answer.shape)}; sum over the grid")
+    if not torch.isfinite(answer).all():
+        raise AssertionError("the loss is not finite everywhere")
     if not torch.allclose(function(a, 1j * b), answer):
         raise AssertionError("the loss changes when a state is multiplied by the phase i; it must not")
     if not torch.allclose(answer.double(), quantum_loss(a, b)):
@@ -58,4 +64,6 @@ def _backpropagate(function, psi, target):
     value = function(psi, target)
     if not torch.is_tensor(value) or not value.requires_grad:
         raise AssertionError("torch cannot follow how the number depends on psi: use torch operations, no .item()")
+    if value.is_complex():
+        raise AssertionError("the number is complex: take its real part or its absolute value")
     return torch.autograd.grad(value.sum(), psi)[0]

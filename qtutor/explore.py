@@ -43,6 +43,8 @@ class _Control:
     """One name, its values, and how they are written."""
 
     def __init__(self, name, values, labels, start):
+        if isinstance(values, str):
+            raise ValueError(f"control {name!r} needs a list of values: [{values!r}, …], not a single text")
         self.name, self.values = name, [v.item() if hasattr(v, "item") else v for v in values]
         self.label = labels.get(name, LABELS.get(name, name.replace("_", " ")))
         if not self.values:

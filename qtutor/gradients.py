@@ -62,7 +62,7 @@ mean_squared_error.slope = torch.sub
 
 def gradient_sizes(psi, target, names=("S", "L2", "M")):
     """Return {name: size per sample (...)}: how strongly each gradient moves the states psi (..., N)."""
-    psi, sizes = psi.detach().requires_grad_(), {}
+    psi, sizes = psi.detach().expand(torch.broadcast_shapes(psi.shape, target.shape)).clone().requires_grad_(), {}
     for name in names:
         slope, = torch.autograd.grad(gradients[name](psi, target).sum(), psi)
         sizes[name] = torch.linalg.vector_norm(tangent(slope, psi.detach()), dim=-1)

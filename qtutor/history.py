@@ -4,6 +4,9 @@ import base64
 import json
 import os
 import platform
+import signal
+import threading
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -19,6 +22,19 @@ FORMAT = "qtutor history 1"
 def settings(task):
     """Return every setting of a task as plain data, with its name."""
     return {"task": task.name, **asdict(task)}
+
+
+@contextmanager
+def unhurried():
+    """A second Ctrl-C has to wait until what the first one left is safe."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _versions():
@@ -69,7 +85,7 @@ class History:
     def append(self, loss, test, state, diverged=(), keep=False):
         """Add an epoch: loss and test (gradients, seeds), the state after it, the pairs stopped; `keep` its weights."""
         known = {pair[:2] for pair in map(tuple, self.diverged)}
-        self.diverged += [(*pair, self.epochs) for pair in diverged if pair not in known]
+        self.diverged += [(*pair, self.epochs + 1) for pair in diverged if pair not in known]
         loss, test = (np.concatenate([old, new[..., None]], -1) for old, new in ((self.loss, loss), (self.test, test)))
         kept = {**self.snapshots, loss.shape[-1]: state["weights"]} if keep else self.snapshots
         # One call, so that an interrupt finds all of them of the same epoch.

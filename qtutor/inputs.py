@@ -1,4 +1,4 @@
-"""What the simulator accepts, and what it says about the rest."""
+"""What the simulator and the training accept, and what they say about the rest."""
 
 import math
 
@@ -29,3 +29,13 @@ def check_run(psi, u, box, dt):
     except RuntimeError:
         raise ValueError(f"batch axes do not match: psi has {tuple(psi.shape[:-1])}, "
                          f"u has {tuple(u.shape[:-1])}; give each state its own u, or one for all") from None
+
+
+def check_device(name):
+    """Return the torch device of that name; ValueError where this machine has none."""
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device {str(name)!r} is not to be had here; use 'cpu' ({reason})") from None
+    return torch.device(name)

@@ -40,7 +40,7 @@ def step(psi, u, box, dt=0.2, potential=None):
 def evolve(psi, u, box, dt=0.2):
     """Return psi after T steps under the control u: psi (..., N), u (..., T) real → (..., N).
 
-    u[..., k] is constant during step k. Differentiable in psi and u; the gradient is the exact one of
+    u[..., k] is constant during step k. Differentiable in psi and u, once; the gradient is the exact one of
     the discrete scheme. Works in double precision inside, returns the type of psi. Raises ValueError for
     states of another norm or grid, a complex or non-finite u, dt ≤ 0 and batch axes that do not match.
     """

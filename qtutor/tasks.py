@@ -1,16 +1,29 @@
 """The paper's two experiments: data, sizes, and where every setting comes from (sections 3.1 and 3.2)."""
 
+import math
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 
 import torch
 
 from .simulator import evolve, trajectory
-from .states import Box, eigenstate, square_norm, superpositions
+from .states import Box, eigenstate, superpositions
 
 
 def _set(default, origin):
     return field(default=default, metadata={"origin": origin})
+
+
+def _plain(name, value, kind):
+    """Return a setting as plain Python, whatever number type it came in; ValueError where it cannot be meant."""
+    if kind is str:
+        return str(value)
+    if kind is bool:
+        return bool(value)
+    if not math.isfinite(value) or (kind is int and (value != int(value) or value < (name != "data_seed"))):
+        wanted = "a finite number" if kind is float else f"a whole number, {int(name != 'data_seed')} or more"
+        raise ValueError(f"{name} must be {wanted}; got {value}")
+    return kind(value)
 
 
 @dataclass(frozen=True)
@@ -30,6 +43,10 @@ class Task:
     learning_rate: float = _set(0.005, "paper 3.1, 3.2: Adam")
     optimiser: str = _set("Adam", "paper 3.1, 3.2")
     shuffle: bool = _set(True, "our choice: a new permutation each epoch")
+
+    def __post_init__(self):
+        for one in fields(self):
+            object.__setattr__(self, one.name, _plain(one.name, getattr(self, one.name), type(one.default)))
 
     @cached_property
     def box(self):
@@ -57,7 +74,10 @@ class Task:
 
 @dataclass(frozen=True)
 class PredictionTask(Task):
-    """Learn one simulator step: state at t → state at t + Δt (section 3.1)."""
+    """Learn one simulator step: state at t → state at t + Δt (section 3.1).
+
+    Without `normalised`, a gradient of your own gets states of any norm, which `quantum_loss` does not take.
+    """
 
     steps: int = _set(100, "paper 3.1: steps per trajectory, every state–next-state pair is used")
     batch: int = _set(200, "paper 3.1")
@@ -77,12 +97,10 @@ class PredictionTask(Task):
 
     def predict(self, output, states):
         """Return the predicted next states: the network's 2N numbers as a state, of norm 1 if `normalised`."""
-        if self.normalised:
-            output = output * output.square().sum(-1, keepdim=True).rsqrt()
-        return torch.complex(*output.split(self.points, dim=-1))
+        return torch.complex(*(_unit(output) if self.normalised else output).split(self.points, dim=-1))
 
     def judged(self, psi):
-        return psi if self.normalised else psi * square_norm(psi).rsqrt()[..., None]
+        return psi if self.normalised else torch.complex(*_unit(features(psi)).split(self.points, dim=-1))
 
 
 @dataclass(frozen=True)
@@ -111,6 +129,15 @@ class ControlTask(Task):
 
 
 TASKS = {task.name: task for task in (PredictionTask, ControlTask)}
+
+
+def _unit(vectors):
+    """Return real vectors divided by their length; one of length 0 has no direction and becomes (1, 0, …)."""
+    square = vectors.square().sum(-1, keepdim=True)
+    if not square.all():
+        first = torch.eye(1, vectors.shape[-1], device=vectors.device)
+        vectors, square = torch.where(square > 0, vectors, first), torch.where(square > 0, square, 1.0)
+    return vectors * square.rsqrt()
 
 
 def features(states):

@@ -89,4 +89,7 @@ def plateau(delta, step=STEP, level=0.5):
     if not ((delta > 0) & (delta <= np.pi / 2)).all():
         raise ValueError(f"delta is the distance from π/2, in (0, π/2]; got {delta}")
     longest = int(np.ceil((np.log(1 / delta.min()) + 5) / np.log1p(2 * step))) + 10
-    return (loss(descend(standard, np.pi / 2 - delta, step, longest)) < level).argmax(0)
+    below = loss(descend(standard, np.pi / 2 - delta, step, longest)) < level
+    if not below.any(0).all():
+        raise ValueError(f"S does not fall below {level} within {longest} steps of size {step}; choose a higher level")
+    return below.argmax(0)

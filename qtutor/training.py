@@ -9,31 +9,18 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 from torch.nn.functional import embedding as take
-from torch.optim.adam import adam as adam_step
 from tqdm.auto import tqdm
 
 from .gradients import gradients as named_gradients
-from .history import History, settings
+from .history import History, settings, unhurried
+from .inputs import check_device
 from .network import ACTIVATIONS, INITIALISATIONS, Network, initial_weights
+from .optimisers import OPTIMISERS
 from .states import quantum_loss
 from .tasks import features
 
 SAVE_EVERY = 30  # seconds
 LARGEST = 1e15  # a network whose output reaches this has diverged; soon its square would overflow
-
-
-def adam(rows, slope, memory, rate):
-    """One step of Adam (Kingma and Ba 2015) with its usual constants."""
-    adam_step([rows], [slope], [memory["mean"]], [memory["square"]], [], [memory["step"]], fused=True,
-              lr=rate, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0, amsgrad=False, maximize=False)
-
-
-def gradient_descent(rows, slope, memory, rate):
-    """One step of plain gradient descent."""
-    rows.sub_(slope, alpha=rate)
-
-
-OPTIMISERS = {"Adam": adam, "SGD": gradient_descent}
 
 
 def train(task, gradients=("S", "L2", "M"), seeds=range(3), epochs=None, progress=True, device="cpu", resume=None,
@@ -42,10 +29,10 @@ def train(task, gradients=("S", "L2", "M"), seeds=range(3), epochs=None, progres
 
     `gradients` are names, or a mapping name → function(psi, target) of your own. `epochs` defaults to the
     task's. Ctrl-C (or "interrupt kernel") ends the training and returns the epochs done so far; pass that
-    History as `resume` to go on bit for bit. A run whose network diverges stops alone: its losses are NaN from
-    there and `history.diverged` names it. `save` names a file that is brought up to date twice a minute, so that
-    not even a power cut loses more. `snapshots` lists epochs after which the weights are kept (0: before the first),
-    for `outputs`. Raises KeyError for an unknown gradient, ValueError for
+    History as `resume` to go on with it bit for bit, in place. A run whose network diverges stops alone: its losses
+    are NaN from there and `history.diverged` names it. `save` names a file that is brought up to date twice a minute,
+    so that not even a power cut loses more, and at the end, however that comes. `snapshots` lists epochs after which
+    the weights are kept (0: before the first), for `outputs`. Raises KeyError for an unknown gradient, ValueError for
     settings that do not fit.
     """
     functions = _functions(gradients)
@@ -59,10 +46,12 @@ def train(task, gradients=("S", "L2", "M"), seeds=range(3), epochs=None, progres
         raise ValueError(f"unknown activation {task.activation!r}; there are {', '.join(ACTIVATIONS)}")
     if task.initialisation not in INITIALISATIONS:
         raise ValueError(f"unknown initialisation {task.initialisation!r}; there are {', '.join(INITIALISATIONS)}")
+    device = check_device(device)
     history = History(settings(task), list(functions), seeds, device=str(device)) if resume is None else resume
     history.check_continues(settings(task), list(functions), seeds)
+    history.settings["epochs"] = max(epochs, history.epochs)
     with _one_thread(), torch.enable_grad():  # puts back what an interrupt inside torch.no_grad leaves off
-        _run(_Ensemble(task, functions, seeds, torch.device(device)), history, epochs, progress, save,
+        _run(_Ensemble(task, functions, seeds, device), history, epochs, progress, save,
              set(snapshots))
     return history
 
@@ -78,6 +67,10 @@ def outputs(history, states, epoch=None):
         raise ValueError(f"no snapshot after epoch {epoch}; there are {sorted(history.snapshots)}. "
                          "Ask for it when training: train(..., snapshots=[…])")
     task = history.task
+    if not history.state:
+        raise ValueError("this history has no epoch yet, so there are no networks to ask")
+    if not states.is_complex() or states.dim() < 2 or states.shape[-1] != task.points:
+        raise ValueError(f"states must be complex, (count, {task.points}); got {states.dtype} {tuple(states.shape)}")
     rows = torch.from_numpy(history.state["weights"] if epoch is None else history.snapshots[epoch])
     runs = len(history.gradients), len(history.seeds)
     inputs = features(states.to(torch.complex64)).expand(*runs, *states.shape[-2:-1], -1).flatten(0, 1)
@@ -108,7 +101,10 @@ def _run(ensemble, history, epochs, progress, save=None, snapshots=()):
     else:
         history.interrupted = False
     finally:
-        bar.close()
+        with unhurried():
+            bar.close()
+            if save is not None and history.epochs:
+                history.save(save)
     for name, seed, epoch in history.diverged:
         tqdm.write(f"{name}, seed {seed}: diverged in epoch {epoch} and was stopped; try a smaller learning rate")
 

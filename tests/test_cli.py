@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import fields
 from pathlib import Path
 
@@ -49,7 +50,8 @@ def test_an_interrupted_run_goes_on(capsys):
     assert not capsys.readouterr().err
 
 
-def test_ctrl_c_keeps_what_is_done():
+@pytest.mark.parametrize("again", [None, 0.003], ids=["once", "twice"])
+def test_ctrl_c_keeps_what_is_done(again):
     environment = {**os.environ, "PYTHONPATH": str(Path(qt.__file__).parents[1])}
     command = [sys.executable, "-m", "qtutor", *SMALL["control"][:-1], "1000000", "--gradients", "M"]
     running = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -58,10 +60,24 @@ def test_ctrl_c_keeps_what_is_done():
         assert running.poll() is None, shown
         shown += running.stderr.read(1)
     running.send_signal(signal.SIGINT)
+    if again:
+        time.sleep(again)
+        running.send_signal(signal.SIGINT)
     out, _ = running.communicate(timeout=60)
     history = qt.History.load("control.json")
-    assert running.returncode == 0 and history.interrupted and history.epochs >= 1
-    assert "Interrupted: go on with --resume" in out and "gradient" in out
+    assert history.epochs >= 1
+    if again:
+        return  # what is printed then depends on where the second one hits
+    assert running.returncode == 0 and history.interrupted
+    assert "Interrupted: go on with the same command and --resume" in out and "gradient" in out
+
+
+def test_runs_that_diverged_do_not_spoil_the_table():
+    loss = np.full((2, 3, 12), 0.5)
+    loss[1, 0, 6:] = loss[0, :, 3:] = np.nan
+    history = qt.History({"task": "control"}, ["S", "M"], [0, 1, 2], loss=loss, test=loss)
+    rows = table(history).splitlines()
+    assert "every run diverged" in rows[1] and "0.5" in rows[2] and "(2 of 3 runs; the others diverged)" in rows[2]
 
 
 def test_help_lists_every_setting_with_its_origin(capsys):

@@ -67,6 +67,19 @@ def test_small_error_bars_and_ticks_stay_right_beside_large_ones():
         np.testing.assert_allclose(got["layout"]["yaxis"]["tickvals"], small, rtol=1e-6)
 
 
+def test_curves_of_very_different_size_and_axes_that_change_keep_their_shape():
+    wave = np.sin(6 * np.linspace(0.1, 1, 50))
+    sizes = [1e-3, 1.0, 1e3]
+    payload = pack([{"data": [{"type": "scatter", "y": a * wave}], "layout": {}} for a in sizes], [3])
+    for place, a in enumerate(sizes):
+        np.testing.assert_allclose(unpack(payload, (place,))["data"][0]["y"], a * wave, atol=1e-3 * a)
+    axes = ["log", "linear"]
+    payload = pack([{"data": [{"type": "scatter", "y": np.roll(wave, n)}], "layout": {"yaxis": {"type": kind}}}
+                    for n, kind in enumerate(axes)], [2])  # fmt: skip
+    for n in range(2):
+        np.testing.assert_allclose(unpack(payload, (n,))["data"][0]["y"], np.roll(wave, n), rtol=1e-6)
+
+
 tree = st.recursive(
     st.none() | st.booleans() | st.integers(-1000, 1000) | st.text(max_size=5),
     lambda inner: (
@@ -132,6 +145,8 @@ def test_refusals_say_what_to_do(page, monkeypatch):
         page(demo.figure, angle=[])
     with pytest.raises(ValueError, match="'angle' lists a value twice"):
         page(demo.figure, angle=[0.1, 0.1])
+    with pytest.raises(ValueError, match="not a single text"):
+        page(demo.figure, which="L2")
     with pytest.raises(ValueError, match="not a mixture"):
         page(demo.figure, angle=[0.1, "one"])
     with pytest.raises(ValueError, match="not a mixture"):

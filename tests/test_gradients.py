@@ -204,4 +204,6 @@ def test_sizes_along_the_sphere_are_those_of_the_formulas():
     torch.testing.assert_close(sizes["S"], 2 * overlap * (1 - overlap**2).sqrt())
     torch.testing.assert_close(sizes["M"], 2 * (1 - overlap**2).sqrt())
     torch.testing.assert_close(sizes["L2"], (1 - real**2).sqrt())
+    one = qt.gradient_sizes(psi[0], target)["M"]
+    torch.testing.assert_close(one, 2 * (1 - qt.inner(target, psi[0]).abs() ** 2).sqrt())
     assert qt.inner(psi, qt.tangent(target, psi)).real.abs().max() < 1e-14

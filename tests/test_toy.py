@@ -94,6 +94,11 @@ def test_plateau_law(step):
     np.testing.assert_array_equal(toy.plateau(delta[:2], step), by_hand)
 
 
+def test_a_level_that_is_never_reached_is_an_error():
+    with pytest.raises(ValueError, match="choose a higher level"):
+        toy.plateau(0.1, level=1e-8)
+
+
 @settings(deadline=None)
 @given(st.floats(1e-3, np.pi - 1e-3), st.sampled_from(sorted(toy.gradients)), st.floats(0.01, 0.5))
 def test_matched_steps_all_have_the_same_length(theta0, name, step):

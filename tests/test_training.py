@@ -212,10 +212,59 @@ def test_a_diverging_run_stops_alone(task, optimiser, kind, capsys):
         return
     gone = np.isnan(history.loss[1, 1])
     assert gone[-1] and (np.diff(gone.astype(int)) >= 0).all()  # finite, then NaN to the end
-    assert history.diverged == [("bad", 1, int(gone.argmax()))]
+    assert history.diverged == [("bad", 1, int(gone.argmax()) + 1)]
     assert "bad, seed 1: diverged in epoch" in capsys.readouterr().out
     resumed = train(task, {"good": qt.gradients["M"], "bad": broken("nan")}, (0, 1, 2), 5, resume=history)
     assert np.isnan(resumed.loss[1, 1, -1]) and len(resumed.diverged) == 1
+
+
+@pytest.mark.parametrize("normalised", [True, False])
+def test_an_answer_of_all_zeros_spoils_nothing(normalised):
+    task = qt.PredictionTask(count=5, steps=5, batch=25, width=4, activation="relu", normalised=normalised)
+    states, _ = task.data()
+    before = train(task, ("S",), range(8), 1, snapshots=[0])
+    assert (qt.outputs(before, states, 0) == 0).all(-1).any(), "no network of this size answers with zeros"
+    assert np.isfinite(before.loss).all() and np.isfinite(before.test).all() and not before.diverged
+
+
+def test_the_file_is_whole_at_the_end_and_after_an_error(tmp_path):
+    history = train(CONTROL, save=tmp_path / "end.json")
+    assert same(qt.History.load(tmp_path / "end.json").loss, history.loss)
+    calls = iter(range(100))
+
+    def fails(psi, target):
+        if next(calls) > 12:
+            raise RuntimeError("a mistake of the reader's own")
+        return qt.gradients["M"](psi, target)
+
+    with pytest.raises(RuntimeError, match="own"):
+        train(CONTROL, {"mine": fails}, epochs=9, save=tmp_path / "error.json")
+    assert qt.History.load(tmp_path / "error.json").epochs >= 1
+
+
+def test_settings_may_come_from_numpy(tmp_path):
+    task = replace(CONTROL, target=np.int64(3), learning_rate=np.float32(0.005), dt=1)
+    history = train(task, epochs=1)
+    history.save(tmp_path / "run.json")
+    assert qt.History.load(tmp_path / "run.json").task == replace(task, epochs=1) and type(task.target) is int
+
+
+def test_the_epochs_in_the_settings_are_those_that_were_trained():
+    history = train(CONTROL, epochs=2)
+    assert history.task.epochs == 2
+    assert train(CONTROL, epochs=3, resume=history).task.epochs == 3
+
+
+def test_without_an_epoch_there_is_nothing_to_ask():
+    empty = qt.History({"task": "control"}, ["S"], [0])
+    with pytest.raises(ValueError, match="no epoch yet"):
+        qt.outputs(empty, CONTROL.data()[0])
+    with pytest.raises(ValueError, match="no epoch yet"):
+        qt.figures.training_curves(empty)
+    history = train(CONTROL, epochs=1)
+    for states in (CONTROL.data()[0][0], CONTROL.data()[0][:, :5], CONTROL.data()[0].real):
+        with pytest.raises(ValueError, match=r"complex, \(count, 20\)"):
+            qt.outputs(history, states)
 
 
 def test_the_progress_bar_shows_the_current_losses(capsys):
@@ -238,6 +287,10 @@ def test_the_number_of_threads_is_put_back():
 
 @pytest.mark.parametrize("call, says", [
     (lambda: train(CONTROL, ("S", "X")), "no gradient 'X'; there are S, L2, M"),
+    (lambda: train(CONTROL, device="gpu"), "device 'gpu' is not to be had here; use 'cpu'"),
+    (lambda: qt.ControlTask(batch=0), "batch must be a whole number, 1 or more; got 0"),
+    (lambda: qt.ControlTask(width=2.5), "width must be a whole number, 1 or more; got 2.5"),
+    (lambda: qt.ControlTask(learning_rate=float("nan")), "learning_rate must be a finite number; got nan"),
     (lambda: train(CONTROL, ()), "at least one gradient"),
     (lambda: train(CONTROL, seeds=()), "at least one gradient, one seed"),
     (lambda: train(CONTROL, epochs=0), "one epoch"),
