@@ -28,10 +28,12 @@ BLOCK = 10  # seeds trained together in one job
 def measure(study, seeds):
     """Train one job; return {seed: {gradient: curves at the stored epochs}} and the seconds that it took.
 
-    `loss` and `test` are means of Eq. 2 over the last ten epochs, on the training set and on fresh states;
-    `jumps` is the mean of |ln L − ln L one epoch before| over the last ten epochs.
+    `loss` and `test` are Eq. 2 on the training set and on fresh states, `jumps` is |ln L − ln L one epoch before|.
+    Beyond epoch 10 each is a mean over the last ten epochs; the early ones stand as they are.
     """
     history = train(study.task, {name: FUNCTIONS[name] for name in study.gradients}, seeds, progress=False)
+    if history.interrupted:
+        raise KeyboardInterrupt
     with np.errstate(divide="ignore", invalid="ignore"):
         jumps = np.abs(np.diff(np.log(history.loss), prepend=np.nan))
     curves = {"loss": history.loss, "test": history.test, "jumps": jumps}
@@ -43,9 +45,8 @@ def measure(study, seeds):
 
 
 def _thin(curve, epochs):
-    """Means over the last ten epochs, four digits; None where a run had diverged or there is no mean yet."""
-    parts = [curve[max(epoch - SMOOTHING, 0):epoch] for epoch in epochs]
-    means = [float(np.mean(part[1:] if np.isnan(part[0]) and len(part) > 1 else part)) for part in parts]
+    """Four digits of a curve at `epochs`; None where a run had diverged, and for the jump to the first epoch."""
+    means = [np.mean(curve[epoch - (SMOOTHING if epoch > SMOOTHING else 1):epoch]) for epoch in epochs]
     return [float(f"{mean:.4g}") if np.isfinite(mean) else None for mean in means]
 
 
@@ -83,7 +84,12 @@ def produce(folder, only=None, processes=None, scheduler=None, chosen=None, prog
 
 def load(folder, group):
     """Return what `produce` wrote about a group: {"made": …, "studies": {name: …}}."""
-    return json.loads((Path(folder) / f"{group}.json").read_text("utf8"))
+    path = Path(folder) / f"{group}.json"
+    try:
+        data = json.loads(path.read_text("utf8"))
+        return {"made": data["made"], "studies": data["studies"]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not what `produce` writes ({error!r}); move it away and make it again") from None
 
 
 class _File:

@@ -67,7 +67,7 @@ def test_a_random_subset_comes_out_the_same_with_the_present_code():
         for g, name in enumerate(study.gradients):
             then = np.array([stored["runs"][str(seed)][name]["loss"] for seed in seeds], dtype=float)
             for epoch in [epoch for epoch in study.epochs if epoch <= few]:
-                now = history.loss[g, :, :epoch].mean(-1)
+                now = history.loss[g, :, epoch - 1]
                 where = f"{study.group}, {study.name}, {name}, seeds {seeds}, epoch {epoch} (subset of {DAY})"
                 print(where)
                 assert now == pytest.approx(then[:, study.epochs.index(epoch)], abs=2e-4), where
@@ -112,15 +112,17 @@ def test_a_cluster_of_two_workers_gives_the_numbers_of_one_process(tmp_path, mon
     assert numbers(tmp_path / "two") == numbers(tmp_path / "one")
 
 
-def test_the_stored_curves_are_means_over_the_last_ten_epochs():
+def test_the_stored_curves_are_single_epochs_first_and_means_over_ten_later():
     study = Study("tiny", "control", qt.ControlTask(count=10, steps=4, epochs=20), range(2), ("S", "M"))
     found, seconds = evidence.measure(study, study.seeds)
     history = qt.train(study.task, study.gradients, study.seeds, progress=False)
     smooth = figures.smooth(history.loss, 10)
     for place, epoch in enumerate(study.epochs):
-        assert found["1"]["M"]["loss"][place] == pytest.approx(smooth[1, 1, epoch - 1], rel=1e-3)
+        wanted = (smooth if epoch > 10 else history.loss)[1, 1, epoch - 1]
+        assert found["1"]["M"]["loss"][place] == pytest.approx(wanted, rel=1e-3)
     jumps = np.abs(np.diff(np.log(history.loss[1, 1])))
     assert found["1"]["M"]["jumps"][0] is None and seconds > 0
+    assert found["1"]["M"]["jumps"][1] == pytest.approx(jumps[0], rel=1e-3)
     assert found["1"]["M"]["jumps"][-1] == pytest.approx(jumps[-10:].mean(), rel=1e-3)
 
 
@@ -188,6 +190,32 @@ def test_the_rule_of_the_verdicts():
     near = verdicts.Claim("X", "", "", "", (), 1, 6, "near 1")
     assert near.judge([ratio_with([0.8] * 6, [1.2] * 6)])[0] == "reproduced"
     assert near.judge([ratio_with([0.8] * 6, [2] * 6)])[0] == "not reproduced"
+
+
+def test_two_windows_that_share_no_epoch_are_none():
+    claim = verdicts.Claim("X", "", "", "prediction", (("S", "M"),), 1, 6)
+    early = ratio_with([1.1, 1.1, 0.9, 0.9, 0.9, 0.9], [2] * 6)
+    late = ratio_with([0.9, 0.9, 0.9, 0.9, 1.1, 1.1], [2] * 6)
+    for draws, verdict in ((early, "only in a window"), (late, "not reproduced")):
+        assert verdicts._row(claim, [early], [draws]).verdict == verdict
+
+
+def test_a_ratio_that_never_varies_and_a_loss_of_zero_count():
+    constant = verdicts.summarise(np.full((5, 1), math.log(2)), [1])
+    assert constant.at() == pytest.approx((2, 2, 2)) and constant.text() == "2.00 (2.00 to 2.00)"
+    study = {"epochs": [1], "runs": {"0": {"S": {"loss": [1e-3]}, "M": {"loss": [0.0]}}}}
+    assert verdicts.log_ratio(study, "S", "M")[0, 0] == pytest.approx(math.log(1e9))
+
+
+def test_an_interrupted_job_is_not_stored_and_a_damaged_file_is_named(monkeypatch, tmp_path):
+    history = qt.train(tiny()[0].task, ["S"], [0], 1, progress=False)
+    history.interrupted = True
+    monkeypatch.setattr(evidence, "train", lambda *a, **k: history)
+    with pytest.raises(KeyboardInterrupt):
+        evidence.measure(tiny()[0], [0])
+    (tmp_path / "claims.json").write_text("{}", "utf8")
+    with pytest.raises(ValueError, match=r"claims\.json is not what"):
+        evidence.load(tmp_path, "claims")
 
 
 def test_a_ratio_goes_on_with_the_later_epochs_of_another():

@@ -37,7 +37,7 @@ def ratio_curves(ratios, title, asked=None):
                             hoverinfo="skip"),
                    line(epochs, one.value, name, name=label))
         shown = [epoch for epoch in (5, 60, 120, 300) if epoch in epochs]
-        words.append(f"{label}: " + ", ".join(f"epoch {epoch} {one.text(epoch)}" for epoch in shown))
+        words.append(f"{label} at " + ", ".join(f"epoch {epoch}: {one.text(epoch)}" for epoch in shown))
     figure.add(1, curve([epochs[0], epochs[-1]], [1, 1], width=1.2))
     if asked:
         figure.layout["shapes"] = [{"type": "rect", "xref": "x", "yref": "y domain", "x0": asked[0], "x1": asked[1],

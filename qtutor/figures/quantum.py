@@ -3,11 +3,11 @@
 import numpy as np
 
 from ..states import eigenstate
-from .style import COLOUR, INK, OTHER, Panels, curve, dots, line
+from .style import INK, OTHER, Panels, curve, dots, line
 
 SECOND, FIRST, THIRD, FOURTH = OTHER  # states are not gradients: they have colours of their own
 LOOKS = ((FIRST, "solid", "circle"), (SECOND, "dash", "square"), (THIRD, "dot", "diamond"),
-         (FOURTH, "dashdot", "cross"), (COLOUR["M"], "longdash", "x"))
+         (FOURTH, "dashdot", "cross"), ("#857a00", "longdash", "x"))
 
 
 def _walls(box, values):
@@ -70,7 +70,7 @@ def wave_packet(box, time, density, label, norm=True):
     figure.y(1, "time t")
     if not norm:
         place = density @ (np.asarray(box.x) + box.origin)
-        return figure.finish(f"{label}, {len(time)} times: the mean place moves between x = {place.min():.2f} "
+        return figure.finish(f"{label}, {len(time)} times: the mean position moves between x = {place.min():.2f} "
                              f"and x = {place.max():.2f}.")
     figure.add(2, curve(time, np.ones_like(time), width=1.2),
                _pointed(time, np.clip(sizes, 1e-3, 1e3), LOOKS[0], showlegend=False))

@@ -19,6 +19,8 @@ def training_curves(history, smoothing=10, curves="training set", gradient="all"
 
     `curves` is "training set" or "fresh states"; `gradient` and `seed` show one of them alone.
     """
+    if not history.epochs:
+        raise ValueError("this history has no epoch yet, so there are no curves to draw")
     figure, (words, names) = Panels(f"Quantum loss, {curves}", height=430), ([], history.gradients)
     values = smooth(history.test if curves == "fresh states" else history.loss, smoothing)
     chosen = [n for n, one in enumerate(history.seeds) if seed in ("all", str(one))]
@@ -54,10 +56,11 @@ def gradient_sizes(overlap, sizes, epoch):
     figure.x(2, "overlap with the target", range=[-0.03, 1.03])
     figure.y(2, "share of the samples", range=[0, 1.02])
     low, worst = (overlap < 0.3).mean(), np.argsort(overlap)[: max(1, len(overlap) // 10)]
-    parts = ", ".join(f"{np.asarray(size)[worst].sum() / max(np.asarray(size).sum(), 1e-30):.1%} under {name}"
-                      for name, size in sizes.items())
-    return figure.finish(f"After epoch {epoch}, {low:.0%} of the samples have an overlap below 0.3. The tenth with the "
-                         f"smallest overlap holds, of the sum of all gradient sizes, {parts}.")
+    sizes = {name: np.asarray(size) for name, size in sizes.items()}
+    parts = ", ".join(f"{size[worst].sum() / max(size.sum(), 1e-30):.1%} under {name}" for name, size in sizes.items())
+    means = ", ".join(f"{size.mean():.2g} under {name}" for name, size in sizes.items())
+    return figure.finish(f"After epoch {epoch}, {low:.0%} of the samples have an overlap below 0.3. Mean size of the "
+                         f"gradient: {means}. The tenth of the samples with the smallest overlap holds {parts} of it.")
 
 
 def prediction(box, true, answers, label):
@@ -80,7 +83,7 @@ def prediction(box, true, answers, label):
 
 def rollout(losses, names):
     """Quantum loss per step when a network is fed its own answers; losses maps a name to (states, steps + 1)."""
-    figure, words = Panels("Quantum loss against the true state, step by step", height=380), []
+    figure, words = Panels("Quantum loss against the true state", height=380), []
     for name in names:
         values = np.asarray(losses[name])[:, 1:]
         count = np.arange(1, values.shape[1] + 1)
@@ -91,7 +94,7 @@ def rollout(losses, names):
         words.append(f"{NAME[name]}: {middle[-1]:.1e}")
     figure.x(1, "step")
     figure.y(1, "quantum loss L", type="log", exponentformat="power", dtick=1)
-    return figure.finish(f"Median loss after {len(count)} steps of a network's own – " + "; ".join(words)
+    return figure.finish(f"Median loss after {len(count)} steps on a network's own answers – " + "; ".join(words)
                          + ". The bands hold 80 % of the states.")
 
 
