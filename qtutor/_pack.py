@@ -91,8 +91,9 @@ def pack(figures, shape, **extra):
         if len(distinct) < len(keys):
             leaf["pick"] = [number[key] for key in keys]
         items = [_as_array(values[i]) if big else values[i] for i in distinct]
-        packed, log = big and all(isinstance(v, np.ndarray) for v in items), _on_log_axis(figures[0], path)
-        if packed and all(_on_log_axis(figure, path) == log for figure in figures) and (log or _alike(items)):
+        axes = [_axis(figure, path) for figure in figures]
+        log, fixed = axes[0].get("type") == "log", "range" in axes[0] and len({str(axis) for axis in axes}) == 1
+        if big and all(isinstance(v, np.ndarray) for v in items) and (fixed or _alike(items, axes)):
             leaf["items"] = _quantise(items, log, blob)
         else:
             leaf["items"] = [_decimals(v) for v in items]
@@ -138,9 +139,7 @@ def _reach(base, path):
 
 def _decimals(value):
     """JSON with at most seven significant digits."""
-    if isinstance(value, np.ndarray):
-        return [_decimals(v) for v in value.tolist()]
-    if isinstance(value, list):
+    if isinstance(value, (list, np.ndarray)):
         return [_decimals(v) for v in value]
     if isinstance(value, dict):
         return {k: _decimals(v) for k, v in value.items()}
@@ -152,19 +151,20 @@ def _decimals(value):
     return value
 
 
-def _on_log_axis(figure, path):
-    if len(path) != 3 or path[2] not in ("x", "y"):
-        return False
-    axis = figure["data"][path[1]].get(f"{path[2]}axis", path[2])
-    return figure["layout"].get(f"{path[2]}axis{axis[1:]}", {}).get("type") == "log"
+def _axis(figure, path):
+    """The axis along which an x or y of a trace is drawn; {} for anything else."""
+    if path[0] != "data" or path[2:] not in (("x",), ("y",)):
+        return {}
+    name = figure["data"][path[1]].get(f"{path[2]}axis", path[2])
+    return figure["layout"].get(f"{name[0]}axis{name[1:]}", {})
 
 
-def _alike(items):
+def _alike(items, axes):
     """Whether 16 bits of the common range resolve each array to a thousandth of its own largest number."""
     known = [np.abs(item[np.isfinite(item)]).max(initial=0) for item in items]
-    values = np.concatenate([item[np.isfinite(item)] for item in items])
-    step = np.ptp(values) / GAP if values.size else 0
-    return all(step <= 1e-3 * size or size < 1e-9 * max(known) for size in known)  # less is rounding, or zero
+    step = 2 * max(known) / GAP
+    fine = all(step <= 1e-3 * size or size < 1e-9 * max(known) for size in known)  # less is rounding, or zero
+    return {axis.get("type") == "log" for axis in axes} in ([{True}, {False}] if fine else [{True}])
 
 
 def _quantise(items, log, blob):
