@@ -91,10 +91,9 @@ def pack(figures, shape, **extra):
         if len(distinct) < len(keys):
             leaf["pick"] = [number[key] for key in keys]
         items = [_as_array(values[i]) if big else values[i] for i in distinct]
-        axes = [_axis(figure, path) for figure in figures]
-        log, fixed = axes[0].get("type") == "log", "range" in axes[0] and len({str(axis) for axis in axes}) == 1
-        if big and all(isinstance(v, np.ndarray) for v in items) and (fixed or _alike(items, axes)):
-            leaf["items"] = _quantise(items, log, blob)
+        axes = [_axis(figure, path) for figure in figures] if big else []
+        if big and all(isinstance(v, np.ndarray) for v in items) and _alike(items, axes):
+            leaf["items"] = _quantise(items, axes[0].get("type") == "log", blob)
         else:
             leaf["items"] = [_decimals(v) for v in items]
         table.append(leaf)
@@ -160,10 +159,11 @@ def _axis(figure, path):
 
 
 def _alike(items, axes):
-    """Whether 16 bits of the common range resolve each array to a thousandth of its own largest number."""
-    known = [np.abs(item[np.isfinite(item)]).max(initial=0) for item in items]
-    step = 2 * max(known) / GAP
-    fine = all(step <= 1e-3 * size or size < 1e-9 * max(known) for size in known)  # less is rounding, or zero
+    """Whether 16 bits of the common range do: on one fixed axis, or to a thousandth of each array's largest number."""
+    if "range" in axes[0] and len({str(axis) for axis in axes}) == 1:
+        return True
+    top = max(known := [np.abs(item[np.isfinite(item)]).max(initial=0) for item in items])
+    fine = all(2 * top <= 1e-3 * GAP * size or size < 1e-9 * top for size in known)  # less is rounding, or zero
     return {axis.get("type") == "log" for axis in axes} in ([{True}, {False}] if fine else [{True}])
 
 

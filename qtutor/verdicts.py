@@ -58,7 +58,7 @@ def log_ratio(study, top, bottom, kind="loss", below=None):
     logs = []
     for one, name in ((study, top), (below, bottom)):
         places = [one["epochs"].index(epoch) for epoch in common_epochs(study, below)]
-        logs.append(np.log(np.maximum(curves(one, name, kind, seeds)[:, places], 1e-12)))  # 0 has no logarithm)
+        logs.append(np.log(np.maximum(curves(one, name, kind, seeds)[:, places], 1e-12)))  # 0 has no logarithm
     return logs[0] - logs[1]
 
 
